@@ -1,1 +1,26 @@
-//! x
+//! The protocol of Gaceta: what travels between client, agents and nodes, and how it is carried.
+//!
+//! Read in this order:
+//! - [`message`]: every request and every reply, one closed enum for each kind of server.
+//! - [`error`]: the error codes, stable for years; what a peer may see of a failure.
+//! - [`limits`]: every bound of the protocol with its reason.
+//! - [`codec`]: bytes of a message body, behind one small trait so that bincode can be replaced.
+//! - [`frame`]: the length, magic and version around a body.
+//! - [`call`]: the client's side, one request over one connection.
+//! - [`connection`] and [`serve`]: the server's side, and the accept loop with its limits and its drain.
+//!
+//! This crate knows nothing of PostgreSQL, of accounts or of areas beyond their messages.
+
+pub mod budget;
+pub mod call;
+pub mod codec;
+pub mod connection;
+pub mod error;
+pub mod frame;
+pub mod limits;
+pub mod message;
+pub mod serve;
+
+pub use call::{CallError, call};
+pub use error::{ErrorCode, ErrorReply};
+pub use message::*;

@@ -1,0 +1,121 @@
+//! The accept loop of every server: a bounded number of connections, one request each, and a drain under a deadline.
+
+use crate::budget::Budget;
+use crate::connection::{Connection, ReadError};
+use crate::error::{ErrorCode, ErrorReply};
+use crate::limits::Limits;
+use crate::message::{Reply, Request};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections over the limit that are told `busy` at the same time; more are dropped without a word.
+const REFUSALS_MAX: usize = 256;
+/// After a failed accept (out of files): long enough not to spin, short enough not to be noticed.
+const ACCEPT_RETRY_MS: u64 = 20;
+/// What is kept back of the client's remaining time, so that the answer still reaches it.
+const ANSWER_MARGIN_MS: u64 = 20;
+
+struct Shared<H> {
+    limits: Limits,
+    budget: Arc<Budget>,
+    handle: H,
+}
+
+/// Serves `listener` until `shutdown`, then waits for what is in progress, at most `limits.shutdown_wait`.
+///
+/// `handle` gets each request with its peer and answers it; it is given up when the client's time or
+/// `limits.handle_wait` is over.
+pub async fn serve<H, F>(listener: TcpListener, limits: Limits, shutdown: CancellationToken, handle: H)
+where
+    H: Fn(Request, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(limits.connections_max));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let budget = Budget::new(limits.unfinished_bytes_max, limits.unfinished_bytes_per_source_max);
+    let shutdown_wait = limits.shutdown_wait;
+    let shared = Arc::new(Shared { limits, budget, handle });
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+                continue;
+            }
+        };
+        if let Ok(permit) = permits.clone().try_acquire_owned() {
+            tasks.spawn(one_request(shared.clone(), stream, peer, permit));
+        } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
+            tasks.spawn(refuse_busy(shared.clone(), stream, permit));
+        }
+    }
+    drop(listener); // from here on new connections are refused, and clients go elsewhere at once
+    tasks.close();
+    if timeout(shutdown_wait, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "gave up waiting for connections");
+    }
+}
+
+async fn one_request<H, F>(shared: Arc<Shared<H>>, stream: TcpStream, peer: SocketAddr, _permit: OwnedSemaphorePermit)
+where
+    H: Fn(Request, SocketAddr) -> F,
+    F: Future<Output = Reply>,
+{
+    let limits = &shared.limits;
+    let mut connection = Connection::new(stream);
+    let mut charge = shared.budget.charge(peer.ip());
+    let request = match connection.read_request(limits, &mut charge).await {
+        Ok(request) => request,
+        Err(ReadError::Gone) => return,
+        Err(ReadError::Refused { error, unread }) => {
+            tracing::debug!(%peer, code = error.code.name(), "request refused");
+            let _ = connection.refuse(error, unread, limits).await;
+            return;
+        }
+    };
+    drop(charge); // the request is whole: from here on the handlers' own limits count
+    let request_id = request.request_id;
+    let remaining = Duration::from_millis(u64::from(request.remaining_ms).saturating_sub(ANSWER_MARGIN_MS));
+    let wait = remaining.min(limits.handle_wait);
+    let reply = timeout(wait, (shared.handle)(request, peer)).await.unwrap_or_else(|_| Reply {
+        request_id,
+        result: Err(ErrorReply::unavailable("no answer in time: a repeat is safe")),
+    });
+    if let Err(error) = connection.write_reply(&reply, limits).await {
+        tracing::debug!(%peer, %request_id, %error, "reply not delivered");
+    }
+}
+
+async fn refuse_busy<H>(shared: Arc<Shared<H>>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    let error = ErrorReply {
+        code: ErrorCode::Busy,
+        message: "all connections of this server are in use: try again".into(),
+        retry_after_ms: Some(500),
+    };
+    let _ = Connection::new(stream).refuse(error, true, &shared.limits).await;
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub async fn shutdown_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
