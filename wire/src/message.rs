@@ -116,7 +116,8 @@ pub enum AdminRequest {
     /// `creation_id` is made by the client, so that a repeat is recognised (I10).
     AreaAdd { creation_id: Uuid, name: String, settings: AreaSettings },
     AreaSet { name: String, settings: AreaSettings },
-    AreaRemove { name: String },
+    /// By id (asked with `Where`), so that a repeat never removes a later area of the same name.
+    AreaRemove { area_id: AreaId },
     /// Brings the last removed area of this name back, with its articles and subscriptions, until it is purged.
     AreaRestore { name: String },
     /// Removed ones included; `after` is the last area id of the page before.
