@@ -1,1 +1,38 @@
-//! x
+//! Gaceta's state: PostgreSQL, and nothing else.
+//!
+//! Read in this order:
+//! - `migrations/`: the schema, with the invariants that it holds.
+//! - [`pool`]: connections, their deadlines, and when one is thrown away; [`error`]: SQLSTATEs in our words.
+//! - one module for each noun, SQL beside the function that runs it: [`users`], [`sessions`], [`areas`],
+//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`audit`]; [`names`] for how a name
+//!   is compared.
+//! - [`listen`]: notifications, on a connection of its own.
+//! - [`migrate`]: bringing the schema up, under a lock.
+//! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
+//!
+//! Every statement that acts for a person asks for the session itself (`live_sessions`), so that a revoked one is
+//! refused from that moment on by every process (I5). Transactions are single statements: none waits for its client.
+//! This crate knows nothing of the protocol.
+
+pub mod areas;
+pub mod articles;
+pub mod audit;
+pub mod error;
+pub mod follow;
+pub mod listen;
+pub mod migrate;
+pub mod names;
+pub mod nodes;
+pub mod pool;
+pub mod private;
+pub mod sessions;
+pub mod subscriptions;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod users;
+
+pub use error::Error;
+pub use pool::Db;
+pub use sessions::TokenHash;
+
+pub type Result<T> = std::result::Result<T, Error>;

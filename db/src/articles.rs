@@ -1,0 +1,321 @@
+//! Articles: posting in groups, deleting, reading in pages, and proving that nothing is missing.
+
+use crate::sessions::TokenHash;
+use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown};
+use crate::{Db, Error, Result, audit};
+use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// Numbers checked by one `verify`: hashing as many bodies of usual size takes some milliseconds.
+const VERIFY_NUMBERS_MAX: i64 = 5_000;
+
+/// One post on its way into the database.
+#[derive(Debug, Clone)]
+pub struct NewPost {
+    pub token: TokenHash,
+    pub area_id: i64,
+    pub id: Uuid,
+    pub body: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posted {
+    pub seq: i64,
+    pub duplicate: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Article {
+    pub seq: i64,
+    pub id: Uuid,
+    pub author: String,
+    pub posted_at_us: i64,
+    pub body: String,
+}
+
+/// An account of every number in `from..=upto`: an article, deleted, or at most `expired_through`.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub area_id: i64,
+    pub from: i64,
+    pub upto: i64,
+    pub generation: i64,
+    pub cursor: i64,
+    pub last_seq: i64,
+    pub expired_through: i64,
+    pub articles: Vec<Article>,
+    pub deleted: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    Unread,
+    Start,
+    After(i64),
+}
+
+/// Commits a group of posts in one round trip and one transaction; one outcome for each, in order. One bad post never
+/// fails its neighbours. An `Err` of the whole means that nothing is known of any: repeating is safe.
+pub async fn post_group(db: &Db, posts: &[NewPost]) -> Result<Vec<Result<Posted>>> {
+    let tokens: Vec<&[u8]> = posts.iter().map(|post| post.token.as_bytes()).collect();
+    let area_ids: Vec<i64> = posts.iter().map(|post| post.area_id).collect();
+    let ids: Vec<Uuid> = posts.iter().map(|post| post.id).collect();
+    let bodies: Vec<&str> = posts.iter().map(|post| post.body.as_str()).collect();
+    let hashes: Vec<Vec<u8>> = posts.iter().map(|post| Sha256::digest(&post.body).to_vec()).collect();
+    let rows = db
+        .query(
+            "select outcome, seq from post_group($1, $2, $3, $4, $5) order by ord",
+            &[&tokens, &area_ids, &ids, &bodies, &hashes],
+        )
+        .await?;
+    if rows.len() != posts.len() {
+        return Err(Error::Unexpected(format!("{} outcomes for {} posts", rows.len(), posts.len())));
+    }
+    Ok(rows.iter().map(outcome).collect())
+}
+
+fn outcome(row: &Row) -> Result<Posted> {
+    match row.get(0) {
+        "posted" => Ok(Posted { seq: row.get(1), duplicate: false }),
+        "duplicate" => Ok(Posted { seq: row.get(1), duplicate: true }),
+        "conflict" => Err(Error::Conflict(
+            "this id was used for another text: post the new text with a new id".into(),
+        )),
+        "unauthenticated" => Err(Error::unauthenticated()),
+        "not_found" => Err(Error::no_such_area()),
+        "denied" => Err(Error::not_subscribed()),
+        other => Err(Error::Unexpected(format!("outcome {other}"))),
+    }
+}
+
+/// Deletes one's own article: the body goes, the number and the identity stay (I1, I4). Returns whether it was gone
+/// already.
+pub async fn delete(db: &Db, token: &TokenHash, area_id: i64, seq: i64) -> Result<bool> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select area_id from areas where area_id = $2 and removed_at is null),
+                  target as (select x.author_id from articles x join area using (area_id) where x.seq = $3),
+                  gone as (update articles x set state = 1, body = null from me, area
+                            where x.area_id = area.area_id and x.seq = $3
+                              and x.author_id = me.user_id and x.state = 0 returning 1)
+             select exists (select from me), exists (select from area), exists (select from target),
+                    exists (select from target join me on me.user_id = target.author_id),
+                    exists (select from gone)",
+            &[&token.as_bytes(), &area_id, &seq],
+        )
+        .await?;
+    match (row.get(0), row.get(1), row.get(2), row.get(3)) {
+        (false, ..) => Err(Error::unauthenticated()),
+        (_, false, ..) => Err(Error::no_such_area()),
+        (_, _, false, _) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
+        (_, _, _, false) => Err(Error::Denied("only its author deletes an article".into())),
+        (true, true, true, true) => Ok(!row.get::<_, bool>(4)),
+    }
+}
+
+/// An administrator takes anyone's article out, audited. Returns whether it was gone already.
+pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<bool> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select area_id, name from areas where name_key = $2 and removed_at is null),
+                  target as (select x.author_id from articles x join area using (area_id) where x.seq = $3),
+                  gone as (update articles x set state = 1, body = null from me, area
+                            where x.area_id = area.area_id and x.seq = $3
+                              and me.role = 'admin' and x.state = 0 returning x.author_id, x.id),
+                  audited as (insert into audit (actor_id, actor, action, target, detail)
+                              select me.user_id, me.user_name, 'article.rm', area.name || '#' || $3,
+                                     jsonb_build_object('author', u.name, 'id', gone.id)
+                                from me, area, gone join users u on u.user_id = gone.author_id)
+             select (select role from me), exists (select from area), exists (select from target),
+                    exists (select from gone)",
+            &[&token.as_bytes(), &crate::names::key(area), &seq],
+        )
+        .await?;
+    audit::check_admin(row.get(0))?;
+    match (row.get(1), row.get(2)) {
+        (false, _) => Err(Error::NotFound(format!("no area {area:?}: `areas` lists them"))),
+        (true, false) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
+        (true, true) => Ok(!row.get::<_, bool>(3)),
+    }
+}
+
+/// Reads one page of at most `rows_max` numbers and `bytes_max` bytes of bodies (at least one article), after applying
+/// the mark of the page before: one statement, so that session, subscription, cursor and articles belong together.
+pub async fn read(
+    db: &Db,
+    token: &TokenHash,
+    area_id: i64,
+    from: From,
+    shown: Option<Shown>,
+    rows_max: i64,
+    bytes_max: i64,
+) -> Result<Page> {
+    let (kind, after) = match from {
+        From::Unread => ("unread", 0),
+        From::Start => ("start", 0),
+        From::After(seq) => ("after", seq),
+    };
+    let rows = db
+        .query(
+            &format!(
+                "with me as (select * from live_sessions where token_hash = $1),
+                      area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
+                                where a.area_id = $2 and a.removed_at is null),
+                      m as (select $5::bigint as first, $6::bigint as upto, $7::bigint as generation,
+                                   $8::uuid as reading_id),
+                      marked as (update subscriptions s set {MARK_SET}
+                                   from me, m, heads h
+                                  where s.user_id = me.user_id and s.area_id = $2 and h.area_id = $2 and {MARK_WHERE}
+                                 returning s.cursor),
+                      sub as (select coalesce((select cursor from marked), s.cursor) as cursor, s.generation
+                                from subscriptions s join me using (user_id) join area using (area_id)
+                               where s.ended_at is null),
+                      place as (select case $3 when 'unread' then sub.cursor
+                                               when 'start' then area.expired_through
+                                               else $4 end as after
+                                  from sub, area),
+                      page as (select x.seq, x.id, x.author_id, x.posted_at, x.body,
+                                      coalesce(sum(octet_length(x.body)) over (order by x.seq), 0) as bytes,
+                                      row_number() over (order by x.seq) as nth
+                                 from area, place, articles x
+                                where x.area_id = area.area_id and x.seq <= area.last_seq
+                                  and x.seq > greatest(place.after, area.expired_through)
+                                  and x.seq <= greatest(place.after, area.expired_through) + $9)
+                 select exists (select from me), area.area_id is not null, sub.cursor, sub.generation, place.after,
+                        area.last_seq, area.expired_through,
+                        page.seq, page.id, u.name, us(page.posted_at), page.body
+                   from (select 1) one
+                   left join area on true left join sub on true left join place on true
+                   left join page on page.nth = 1 or page.bytes <= $10
+                   left join users u on u.user_id = page.author_id
+                  order by page.seq"
+            ),
+            &[
+                &token.as_bytes(),
+                &area_id,
+                &kind,
+                &after,
+                &shown.map(|shown| shown.from),
+                &shown.map(|shown| shown.upto),
+                &shown.map(|shown| shown.generation),
+                &shown.map(|shown| shown.reading_id),
+                &rows_max,
+                &bytes_max,
+            ],
+        )
+        .await?;
+    let Some(head) = rows.first() else {
+        return Err(Error::Unexpected("no row".into()));
+    };
+    match (head.get(0), head.get(1), head.get::<_, Option<i64>>(2)) {
+        (false, ..) => return Err(Error::unauthenticated()),
+        (true, false, _) => return Err(Error::no_such_area()),
+        (true, true, None) => return Err(Error::not_subscribed()),
+        (true, true, Some(_)) => {}
+    }
+    let mut page = Page {
+        area_id,
+        from: head.get::<_, i64>(4) + 1,
+        upto: 0,
+        cursor: head.get(2),
+        generation: head.get(3),
+        last_seq: head.get(5),
+        expired_through: head.get(6),
+        articles: vec![],
+        deleted: vec![],
+    };
+    fill(&mut page, rows.iter().filter(|row| row.get::<_, Option<i64>>(7).is_some()), 7);
+    Ok(page)
+}
+
+/// Puts rows of `(seq, id, author, posted_at_us, body)`, from column `at` on, into a page whose `from` is set.
+pub(crate) fn fill<'a>(page: &mut Page, rows: impl Iterator<Item = &'a Row>, at: usize) {
+    // What has expired needs no rows: the page reaches at least to there.
+    page.upto = (page.from - 1).max(page.expired_through);
+    for row in rows {
+        page.upto = row.get(at);
+        match row.get(at + 4) {
+            None => page.deleted.push(page.upto),
+            Some(body) => page.articles.push(Article {
+                seq: page.upto,
+                id: row.get(at + 1),
+                author: row.get(at + 2),
+                posted_at_us: row.get(at + 3),
+                body,
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Kept,
+    Deleted,
+    Expired,
+    Missing,
+    Damaged,
+}
+
+#[derive(Debug)]
+pub struct Verified {
+    /// One for each number from the one asked for, in order.
+    pub states: Vec<State>,
+    pub last_seq: i64,
+    pub expired_through: i64,
+}
+
+/// The state of each number after `after`: is it there, is its body the one that was acknowledged, does its time rise.
+pub async fn verify(db: &Db, token: &TokenHash, area_id: i64, after: i64) -> Result<Verified> {
+    let rows = db
+        .query(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
+                            where a.area_id = $2 and a.removed_at is null),
+                  sub as (select s.cursor from subscriptions s join me using (user_id) join area using (area_id)
+                           where s.ended_at is null)
+             select exists (select from me), area.area_id is not null, exists (select from sub),
+                    area.last_seq, area.expired_through, n.seq,
+                    case when n.seq <= area.expired_through then 'expired'
+                         when x.seq is null then 'missing'
+                         when x.state = 1 then 'deleted'
+                         when x.state = 2 then 'damaged'
+                         when sha256(convert_to(x.body, 'UTF8')) <> x.body_hash then 'damaged'
+                         when x.posted_at < lag(x.posted_at) over (order by n.seq) then 'damaged'
+                         else 'kept' end
+               from (select 1) one
+               left join area on true
+               left join generate_series($3::bigint + 1, least(area.last_seq, $3 + $4)) n (seq) on true
+               left join articles x on x.area_id = area.area_id and x.seq = n.seq
+              order by n.seq",
+            &[&token.as_bytes(), &area_id, &after, &VERIFY_NUMBERS_MAX],
+        )
+        .await?;
+    let Some(head) = rows.first() else {
+        return Err(Error::Unexpected("no row".into()));
+    };
+    match (head.get(0), head.get(1), head.get(2)) {
+        (false, ..) => return Err(Error::unauthenticated()),
+        (true, false, _) => return Err(Error::no_such_area()),
+        (true, true, false) => return Err(Error::not_subscribed()),
+        (true, true, true) => {}
+    }
+    let numbers = rows.iter().filter(|row| row.get::<_, Option<i64>>(5).is_some());
+    Ok(Verified {
+        states: numbers.map(|row| state_of(row.get(6))).collect(),
+        last_seq: head.get(3),
+        expired_through: head.get(4),
+    })
+}
+
+fn state_of(name: &str) -> State {
+    match name {
+        "kept" => State::Kept,
+        "deleted" => State::Deleted,
+        "expired" => State::Expired,
+        "missing" => State::Missing,
+        _ => State::Damaged,
+    }
+}

@@ -1,0 +1,92 @@
+//! What can go wrong in the database, in the words of the service. SQLSTATEs are read here only.
+
+use tokio_postgres::error::SqlState;
+
+/// Each variant is one answer to a peer; the message is a sentence for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Unauthenticated(String),
+    #[error("{0}")]
+    Denied(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
+    /// All connections of this process are in use.
+    #[error("the database is busy")]
+    Busy,
+    /// No answer, or none that tells the outcome: a write may or may not have happened, and its repeat is safe (I1, I10).
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// A mistake of ours, or of the schema.
+    #[error("unexpected answer of the database: {0}")]
+    Unexpected(String),
+}
+
+impl Error {
+    pub fn unauthenticated() -> Self {
+        Self::Unauthenticated("not logged in, or the session has ended: log in".into())
+    }
+
+    pub fn no_such_area() -> Self {
+        Self::NotFound("no such area (perhaps it was removed): `areas` lists them".into())
+    }
+
+    pub fn not_subscribed() -> Self {
+        Self::Denied("not subscribed to this area: `subscribe` first".into())
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self::Unavailable(chain(&error));
+        };
+        let what = format!("{} ({})", db.message(), db.code().code());
+        match db.code() {
+            &SqlState::TOO_MANY_CONNECTIONS => Self::Busy,
+            code if is_connection_lost(code) || is_passing(code) => Self::Unavailable(what),
+            _ => Self::Unexpected(what),
+        }
+    }
+}
+
+/// After these the connection must not be used again: the server is leaving, or is no longer the one that writes.
+pub(crate) fn is_connection_lost(code: &SqlState) -> bool {
+    code.code().starts_with("08")
+        || [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+        ]
+        .contains(code)
+}
+
+/// Failures of the moment: locks, time-outs, lack of resources (class 53: disk, memory).
+fn is_passing(code: &SqlState) -> bool {
+    code.code().starts_with("53")
+        || [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        ]
+        .contains(code)
+}
+
+/// `tokio_postgres::Error` keeps the reason in its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

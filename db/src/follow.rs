@@ -1,0 +1,222 @@
+//! What followers ask: a first look at all their areas, and one fetch of an area for all who wait for it.
+
+use crate::articles::{Page, fill};
+use crate::sessions::TokenHash;
+use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
+use crate::{Db, Error, Result};
+
+/// One area of a follower.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub area_id: i64,
+    /// The page begins after this number.
+    pub after: i64,
+    pub shown: Option<Shown>,
+}
+
+/// What a first look finds.
+#[derive(Debug)]
+pub struct Look {
+    pub session_id: i64,
+    pub user_id: i64,
+    /// Areas with something new. Areas that came after the byte limit are left out; the next look finds them.
+    pub pages: Vec<Page>,
+    /// Areas that this follower gets no more, and why.
+    pub ended: Vec<(i64, Error)>,
+}
+
+/// Applies the marks (they acknowledge what was shown) and returns what stands after the given places: at most
+/// `rows_max` numbers of each area and `bytes_max` bytes of bodies altogether (at least one article).
+pub async fn look(db: &Db, token: &TokenHash, places: &[Place], rows_max: i64, bytes_max: i64) -> Result<Look> {
+    let columns = MarkColumns::new(places.iter().map(|place| (place.area_id, place.shown)));
+    let after: Vec<i64> = places.iter().map(|place| place.after).collect();
+    let rows = db
+        .query(
+            &format!(
+                "with me as (select * from live_sessions where token_hash = $1),
+                      m as (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[],
+                                                 $7::bigint[])
+                                with ordinality as m (area_id, first, upto, generation, reading_id, after, ord)),
+                      marked as (update subscriptions s set {MARK_SET}
+                                   from me, m join heads h using (area_id)
+                                  where s.user_id = me.user_id and s.area_id = m.area_id and {MARK_WHERE}
+                                 returning s.area_id, s.cursor),
+                      places as (select m.ord, m.area_id, m.after, a.area_id is not null as known,
+                                        s.user_id is not null as subscribed,
+                                        coalesce(k.cursor, s.cursor) as cursor, s.generation,
+                                        h.last_seq, h.expired_through
+                                   from m
+                                   left join me on true
+                                   left join areas a on a.area_id = m.area_id and a.removed_at is null
+                                   left join heads h on h.area_id = a.area_id
+                                   left join subscriptions s
+                                     on s.user_id = me.user_id and s.area_id = a.area_id and s.ended_at is null
+                                   left join marked k on k.area_id = m.area_id),
+                      page as (select p.ord, x.*,
+                                      coalesce(sum(octet_length(x.body)) over (order by p.ord, x.seq), 0) as bytes,
+                                      row_number() over (order by p.ord, x.seq) as nth
+                                 from places p cross join lateral (
+                                      select y.seq, y.id, y.author_id, y.posted_at, y.body from articles y
+                                       where y.area_id = p.area_id and y.seq <= p.last_seq
+                                         and y.seq > greatest(p.after, p.expired_through)
+                                         and y.seq <= greatest(p.after, p.expired_through) + $8) x
+                                where p.subscribed and p.last_seq > p.after)
+                 select me.session_id, me.user_id, p.area_id, p.known, p.subscribed, p.after, p.cursor, p.generation,
+                        p.last_seq, p.expired_through,
+                        g.seq, g.id, u.name, us(g.posted_at), g.body
+                   from (select 1) one left join me on true
+                   left join places p on true
+                   left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
+                   left join users u on u.user_id = g.author_id
+                  order by p.ord, g.seq"
+            ),
+            &[
+                &token.as_bytes(),
+                &columns.area_ids,
+                &columns.firsts,
+                &columns.uptos,
+                &columns.generations,
+                &columns.reading_ids,
+                &after,
+                &rows_max,
+                &bytes_max,
+            ],
+        )
+        .await?;
+    let (Some(session_id), Some(user_id)) = (
+        rows.first().and_then(|row| row.get::<_, Option<i64>>(0)),
+        rows.first().and_then(|row| row.get::<_, Option<i64>>(1)),
+    ) else {
+        return Err(Error::unauthenticated());
+    };
+    let mut look = Look { session_id, user_id, pages: vec![], ended: vec![] };
+    for of_area in rows.chunk_by(|a, b| a.get::<_, Option<i64>>(2) == b.get::<_, Option<i64>>(2)) {
+        let head = &of_area[0];
+        let Some(area_id) = head.get(2) else { continue };
+        match (head.get(3), head.get(4)) {
+            (false, _) => look.ended.push((area_id, Error::no_such_area())),
+            (true, false) => look.ended.push((area_id, Error::not_subscribed())),
+            (true, true) => {
+                let mut page = Page {
+                    area_id,
+                    from: head.get::<_, i64>(5) + 1,
+                    upto: 0,
+                    cursor: head.get(6),
+                    generation: head.get(7),
+                    last_seq: head.get(8),
+                    expired_through: head.get(9),
+                    articles: vec![],
+                    deleted: vec![],
+                };
+                fill(&mut page, of_area.iter().filter(|row| row.get::<_, Option<i64>>(10).is_some()), 10);
+                if page.upto >= page.from {
+                    look.pages.push(page);
+                }
+            }
+        }
+    }
+    Ok(look)
+}
+
+/// Who waits for an area, as a fetch asks for him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub session_id: i64,
+    pub user_id: i64,
+}
+
+/// May this one have the news, and where does his cursor stand.
+#[derive(Debug)]
+pub enum Standing {
+    Holds { cursor: i64, generation: i64 },
+    SessionEnded,
+    NotSubscribed,
+}
+
+/// One fetch of an area for all who wait for it.
+#[derive(Debug)]
+pub struct Fetch {
+    /// `None`: the area was removed. Cursor and generation of the page are of nobody.
+    pub page: Option<Page>,
+    /// In the order of those who wait.
+    pub standings: Vec<Standing>,
+}
+
+/// Reads what stands after `after`, and *then*, in a later snapshot, whose session and subscription still hold: an
+/// article posted after a revocation was acknowledged can thus never reach the revoked one (I5).
+pub async fn fetch(
+    db: &Db,
+    area_id: i64,
+    after: i64,
+    waiting: &[Waiting],
+    rows_max: i64,
+    bytes_max: i64,
+) -> Result<Fetch> {
+    let mut connection = db.connection().await?;
+    let rows = connection
+        .query(
+            "with page as (select x.*, coalesce(sum(octet_length(x.body)) over (order by x.seq), 0) as bytes,
+                                  row_number() over (order by x.seq) as nth
+                             from heads h join articles x using (area_id)
+                            where h.area_id = $1 and x.seq <= h.last_seq
+                              and x.seq > greatest($2, h.expired_through)
+                              and x.seq <= greatest($2, h.expired_through) + $3)
+             select h.last_seq, h.expired_through, g.seq, g.id, u.name, us(g.posted_at), g.body
+               from areas a join heads h using (area_id)
+               left join page g on g.nth = 1 or g.bytes <= $4
+               left join users u on u.user_id = g.author_id
+              where a.area_id = $1 and a.removed_at is null
+              order by g.seq",
+            &[&area_id, &after, &rows_max, &bytes_max],
+        )
+        .await?;
+    let page = rows.first().map(|head| {
+        let mut page = Page {
+            area_id,
+            from: after + 1,
+            upto: 0,
+            cursor: 0,
+            generation: 0,
+            last_seq: head.get(0),
+            expired_through: head.get(1),
+            articles: vec![],
+            deleted: vec![],
+        };
+        fill(&mut page, rows.iter().filter(|row| row.get::<_, Option<i64>>(2).is_some()), 2);
+        page
+    });
+    let session_ids: Vec<i64> = waiting.iter().map(|one| one.session_id).collect();
+    let user_ids: Vec<i64> = waiting.iter().map(|one| one.user_id).collect();
+    let standings = connection
+        .query(
+            "select me.session_id is not null, s.cursor, s.generation
+               from unnest($1::bigint[], $2::bigint[]) with ordinality as w (session_id, user_id, ord)
+               left join live_sessions me on me.session_id = w.session_id
+               left join subscriptions s
+                 on s.user_id = w.user_id and s.area_id = $3 and s.ended_at is null
+              order by w.ord",
+            &[&session_ids, &user_ids, &area_id],
+        )
+        .await?;
+    let standings = standings
+        .iter()
+        .map(|row| match (row.get(0), row.get(1), row.get(2)) {
+            (false, ..) => Standing::SessionEnded,
+            (true, Some(cursor), Some(generation)) => Standing::Holds { cursor, generation },
+            (true, ..) => Standing::NotSubscribed,
+        })
+        .collect();
+    Ok(Fetch { page, standings })
+}
+
+/// The heads of these areas; a removed area is left out. What followers are polled with, should notifications be lost.
+pub async fn heads(db: &Db, area_ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+    let rows = db
+        .query(
+            "select h.area_id, h.last_seq from heads h join areas a using (area_id)
+              where h.area_id = any ($1) and a.removed_at is null",
+            &[&area_ids],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -1,0 +1,77 @@
+//! Brings the schema up. Agents migrate, under a lock, since several start at once; nodes wait.
+
+use crate::pool::parse;
+use crate::{Db, Error, Result};
+use std::time::Duration;
+use tokio_postgres::NoTls;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The version that this release needs: the number of its last migration.
+pub const SCHEMA_VERSION: i32 = 1;
+/// "Gaceta" on a telephone's keys; refinery takes no lock of its own.
+const LOCK_ID: i64 = 422_382;
+/// How long a node waits for an agent to migrate: an agent that starts beside it needs a few seconds.
+const SCHEMA_WAIT_MS: u64 = 30_000;
+const SCHEMA_POLL_MS: u64 = 100;
+
+/// Applies what is missing. Refuses a database that is not UTF-8: bodies and names would be damaged.
+pub async fn migrate(database_url: &str) -> Result<()> {
+    let (mut client, connection) = parse(database_url)?.connect(NoTls).await?;
+    let driver = tokio::spawn(connection);
+    let result = migrate_with(&mut client).await;
+    drop(client); // ends the connection, and with it the lock
+    let _ = driver.await;
+    result
+}
+
+async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
+    let encoding: String =
+        client.query_one("select current_setting('server_encoding')", &[]).await?.get(0);
+    if encoding != "UTF8" {
+        return Err(Error::Invalid(format!(
+            "the database's encoding is {encoding}: make one with `create database … encoding 'UTF8' template template0`"
+        )));
+    }
+    client.execute("select pg_advisory_lock($1)", &[&LOCK_ID]).await?;
+    let report = embedded::migrations::runner()
+        .set_abort_missing(false) // a newer release may have been here: its schema still serves us
+        .run_async(client)
+        .await
+        .map_err(|e| Error::Unexpected(format!("the schema cannot be brought up: {e}")))?;
+    for applied in report.applied_migrations() {
+        tracing::info!(version = applied.version(), name = applied.name(), "migration applied");
+    }
+    Ok(())
+}
+
+/// Waits until the schema is the one that this release needs, or a newer one.
+pub async fn wait_for_schema(db: &Db) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(SCHEMA_WAIT_MS);
+    loop {
+        let found = schema_version(db).await;
+        if matches!(found, Ok(version) if version >= SCHEMA_VERSION) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(match found {
+                Ok(version) => Error::Unavailable(format!(
+                    "the schema has version {version}, this release needs {SCHEMA_VERSION}: start an agent of it first"
+                )),
+                Err(error) => error,
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(SCHEMA_POLL_MS)).await;
+    }
+}
+
+async fn schema_version(db: &Db) -> Result<i32> {
+    let there = db.query_one("select to_regclass('refinery_schema_history') is not null", &[]).await?;
+    if !there.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    let row = db.query_one("select coalesce(max(version), 0) from refinery_schema_history", &[]).await?;
+    Ok(row.get(0))
+}

@@ -1,0 +1,75 @@
+//! Names of areas and users: what is allowed, and when two are the same.
+//!
+//! The key is NFC and full lower-casing done here, because what `lower()` does depends on the database's locale.
+
+use crate::Error;
+use unicode_normalization::UnicodeNormalization;
+
+/// Characters of a name.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// A checked name: as written (in NFC), and the key by which it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub text: String,
+    pub key: String,
+}
+
+impl Name {
+    /// Letters and digits of any script, a blank inside, and `- _ .`; no leading `-`, which would read as a flag.
+    pub fn parse(given: &str) -> Result<Self, Error> {
+        let text: String = given.nfc().collect();
+        let count = text.chars().count();
+        if count == 0 {
+            return Err(Error::Invalid("a name cannot be empty".into()));
+        }
+        if count > NAME_CHARS_MAX {
+            return Err(Error::Invalid(format!(
+                "a name has at most {NAME_CHARS_MAX} characters, this one has {count}"
+            )));
+        }
+        if text.starts_with(['-', ' ']) || text.ends_with(' ') {
+            return Err(Error::Invalid("a name cannot begin with `-` or a blank, nor end with a blank".into()));
+        }
+        if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
+            return Err(Error::Invalid(format!(
+                "a name has letters, digits, blanks inside, `-`, `_` and `.`; not {}",
+                bad.escape_default()
+            )));
+        }
+        Ok(Self { key: key(&text), text })
+    }
+}
+
+/// The key of a name that is looked up: whatever cannot be a name is simply not found.
+pub fn key(given: &str) -> String {
+    given.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+fn is_allowed(c: char) -> bool {
+    // Combining marks belong to letters of many scripts; NFC leaves those that have no composed form.
+    c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.') || unicode_normalization::char::is_combining_mark(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_composition_do_not_make_another_name() {
+        let key_of = |text: &str| Name::parse(text).map(|name| name.key).unwrap();
+        assert_eq!(key_of("Café"), key_of("CAFE\u{301}"));
+        assert_eq!(key_of("ΑΘΗΝΑ"), key_of("αθηνα"));
+        assert_eq!(Name::parse("Ω news_1.b-c").unwrap().text, "Ω news_1.b-c");
+        assert_ne!(key_of("news"), key_of("news."));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let long = "x".repeat(65);
+        for bad in ["", " a", "a ", "-a", "a#1", "a/b", "a\nb", "a\u{202e}b", "a\0", "a\tb", long.as_str()] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Name::parse(&"ñ".repeat(64)).is_ok());
+    }
+}

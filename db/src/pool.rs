@@ -1,0 +1,164 @@
+//! Connections to PostgreSQL: how many, how long a statement may take, and when a connection is thrown away.
+
+use crate::error::{Error, is_connection_lost};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use std::future::Future;
+use std::time::Duration;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+
+/// Connections of one process, its LISTEN connection not counted. Two agents and three nodes then take 45 of
+/// PostgreSQL's default 100.
+pub const CONNECTIONS_MAX: usize = 8;
+/// How long a request may wait for a free connection; then the answer is `busy`.
+const ACQUIRE_WAIT_MS: u64 = 2_000;
+/// How long connecting may take: a vanished server sends no refusal.
+const CONNECT_WAIT_MS: u64 = 3_000;
+/// How long we wait for a statement. PostgreSQL itself ends it after `statement_timeout` (4 s); this is for a server that
+/// was stopped or has vanished, where the kernel still acknowledges and only a clock of our own helps.
+const STATEMENT_WAIT_MS: u64 = 5_000;
+/// Unsent or unacknowledged bytes for longer than this mean that the server is gone.
+const TCP_USER_WAIT_MS: u64 = 10_000;
+
+/// What every connection sets for itself. No write may hold locks while its client is silent, and no wait is for ever.
+const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=2s -c lock_timeout=2s -c statement_timeout=4s \
+     -c client_connection_check_interval=2s -c default_transaction_isolation=read\\ committed";
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool,
+}
+
+impl Db {
+    /// Does not connect yet. Fails on a connection string that is none.
+    pub fn new(database_url: &str) -> Result<Self, Error> {
+        Self::with_connections(database_url, CONNECTIONS_MAX)
+    }
+
+    /// For tests that need few connections.
+    pub fn with_connections(database_url: &str, connections_max: usize) -> Result<Self, Error> {
+        let mut config = parse(database_url)?;
+        config.options(SESSION_OPTIONS);
+        // deadpool's own Config would drop target_session_attrs and has no tcp_user_timeout.
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(connections_max)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(Duration::from_millis(ACQUIRE_WAIT_MS)),
+                create: Some(Duration::from_millis(CONNECT_WAIT_MS)),
+                recycle: Some(Duration::from_millis(CONNECT_WAIT_MS)),
+            })
+            .build()
+            .map_err(|e| Error::Unexpected(e.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    /// A connection for several statements in a row.
+    pub async fn connection(&self) -> Result<Connection, Error> {
+        match self.pool.get().await {
+            Ok(object) => Ok(Connection { object: Some(object), in_flight: 0 }),
+            Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(Error::Busy),
+            Err(PoolError::Timeout(_)) => Err(Error::Unavailable("connecting took too long".into())),
+            Err(PoolError::Backend(error)) => match Error::from(error) {
+                Error::Busy => Err(Error::Busy),
+                other => Err(Error::Unavailable(other.to_string())),
+            },
+            Err(error) => Err(Error::Unavailable(error.to_string())),
+        }
+    }
+
+    pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.connection().await?.query(sql, params).await
+    }
+
+    /// For statements that return exactly one row whatever they find.
+    pub async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
+        let mut rows = self.query(sql, params).await?;
+        match rows.pop() {
+            Some(row) if rows.is_empty() => Ok(row),
+            _ => Err(Error::Unexpected("not exactly one row".into())),
+        }
+    }
+
+    pub async fn query_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
+        Ok(self.query(sql, params).await?.pop())
+    }
+
+    /// Whether the database answers; what `/readyz` asks.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.query("select 1", &[]).await.map(drop)
+    }
+}
+
+/// One connection of the pool. It goes back when dropped, unless a statement was given up or showed that the server
+/// behind it is leaving: reused, such a connection made the next request wait for seconds.
+pub struct Connection {
+    object: Option<Object>,
+    in_flight: u32,
+}
+
+impl Connection {
+    /// Runs one statement, prepared once per connection, under a deadline of our own.
+    pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let Some(object) = self.object.as_ref() else {
+            return Err(Error::Unavailable("the connection was lost".into()));
+        };
+        // Still counted when this future is dropped half-way; `drop` then throws the connection away.
+        self.in_flight += 1;
+        let run = async {
+            let statement = object.prepare_cached(sql).await?;
+            object.query(&statement, params).await
+        };
+        let result = within(STATEMENT_WAIT_MS, run).await;
+        match result {
+            None => {
+                self.object.take().map(Object::take);
+                Err(Error::Unavailable("no answer in time".into()))
+            }
+            Some(Err(error)) => {
+                let lost = error.as_db_error().is_none_or(|db| is_connection_lost(db.code()));
+                if lost {
+                    self.object.take().map(Object::take);
+                }
+                self.in_flight -= 1;
+                Err(error.into())
+            }
+            Some(Ok(rows)) => {
+                self.in_flight -= 1;
+                Ok(rows)
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.in_flight > 0 {
+            self.object.take().map(Object::take);
+        }
+    }
+}
+
+async fn within<T>(wait_ms: u64, run: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(Duration::from_millis(wait_ms), run).await.ok()
+}
+
+/// The connection string with what we add to it where it says nothing.
+pub(crate) fn parse(database_url: &str) -> Result<tokio_postgres::Config, Error> {
+    let mut config: tokio_postgres::Config = database_url
+        .parse()
+        .map_err(|_| Error::Invalid("the database URL is not one (postgres://user@host/database)".into()))?;
+    config.connect_timeout(Duration::from_millis(CONNECT_WAIT_MS));
+    config.tcp_user_timeout(Duration::from_millis(TCP_USER_WAIT_MS));
+    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    if config.get_application_name().is_none() {
+        config.application_name("gaceta");
+    }
+    Ok(config)
+}

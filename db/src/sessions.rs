@@ -1,0 +1,147 @@
+//! Sessions: who may act, until when, and from where it can be seen and ended.
+
+use crate::{Db, Error, Result};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a session's token: what the database knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    pub fn of(token: &[u8; 32]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// As a parameter of a statement.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Days after its last use that a session ends by itself.
+const SESSION_DAYS: i32 = 90;
+
+/// Who a session belongs to.
+#[derive(Debug, Clone)]
+pub struct Me {
+    pub session_id: i64,
+    pub user_id: i64,
+    pub user: String,
+    pub role: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub session_id: i64,
+    pub label: String,
+    pub created_at_us: i64,
+    pub last_used_at_us: i64,
+    pub expires_at_us: i64,
+}
+
+/// Starts a session of an enabled user. `password_hash` is the one that was just verified: if the password was changed
+/// meanwhile there is no session.
+pub async fn start(
+    db: &Db,
+    user_id: i64,
+    password_hash: &str,
+    token: &TokenHash,
+    label: &str,
+) -> Result<Option<i64>> {
+    let row = db
+        .query_opt(
+            "insert into sessions (token_hash, user_id, label, expires_at)
+             select $3, user_id, $4, now() + make_interval(days => $5) from users
+              where user_id = $1 and password_hash = $2 and disabled_at is null
+             returning session_id",
+            &[&user_id, &password_hash, &token.as_bytes(), &label, &SESSION_DAYS],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Who this is; `None` if the session does not hold. Notes its use, at most every five minutes.
+pub async fn me(db: &Db, token: &TokenHash) -> Result<Option<Me>> {
+    let row = db
+        .query_opt(
+            "with used as (
+                 update sessions set last_used_at = now(), expires_at = now() + make_interval(days => $2)
+                  where token_hash = $1 and ended_at is null and expires_at > now()
+                    and last_used_at < now() - interval '5 minutes')
+             select session_id, user_id, user_name, role from live_sessions where token_hash = $1",
+            &[&token.as_bytes(), &SESSION_DAYS],
+        )
+        .await?;
+    Ok(row.map(|row| Me { session_id: row.get(0), user_id: row.get(1), user: row.get(2), role: row.get(3) }))
+}
+
+/// Ends the session of this token. `already` also when there never was one: there is none now.
+pub async fn end_own(db: &Db, token: &TokenHash) -> Result<bool> {
+    let row = db
+        .query_opt(
+            "update sessions set ended_at = now() where token_hash = $1 and ended_at is null returning 1",
+            &[&token.as_bytes()],
+        )
+        .await?;
+    Ok(row.is_none())
+}
+
+/// Ends one of one's own sessions, by its number. Returns whether it had ended already.
+pub async fn end(db: &Db, token: &TokenHash, session_id: i64) -> Result<bool> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  target as (select s.session_id, s.ended_at from sessions s join me using (user_id)
+                              where s.session_id = $2),
+                  ended as (update sessions s set ended_at = now() from target t
+                             where s.session_id = t.session_id and s.ended_at is null returning 1)
+             select exists (select from me), exists (select from target), exists (select from ended)",
+            &[&token.as_bytes(), &session_id],
+        )
+        .await?;
+    match (row.get(0), row.get(1)) {
+        (false, _) => Err(Error::unauthenticated()),
+        (true, false) => {
+            Err(Error::NotFound(format!("you have no session {session_id}: `sessions` lists yours")))
+        }
+        (true, true) => Ok(!row.get::<_, bool>(2)),
+    }
+}
+
+/// Ends all sessions of the token's user, this one included; how many there were. A repeat comes with a token that has
+/// just been ended by it: known, so the answer is 0 and not an error (I10).
+pub async fn end_all(db: &Db, token: &TokenHash) -> Result<u64> {
+    let row = db
+        .query_one(
+            "with known as (select user_id from sessions where token_hash = $1),
+                  me as (select user_id from live_sessions where token_hash = $1),
+                  ended as (update sessions s set ended_at = now() from me
+                             where s.user_id = me.user_id and s.ended_at is null returning 1)
+             select exists (select from known), (select count(*) from ended)",
+            &[&token.as_bytes()],
+        )
+        .await?;
+    if row.get(0) { Ok(row.get::<_, i64>(1) as u64) } else { Err(Error::unauthenticated()) }
+}
+
+/// The live sessions of a user, newest first.
+pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
+    let rows = db
+        .query(
+            "select session_id, label, us(created_at), us(last_used_at), us(expires_at)
+               from sessions join live_sessions using (session_id) where sessions.user_id = $1
+              order by session_id desc limit 500",
+            &[&user_id],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Session {
+            session_id: row.get(0),
+            label: row.get(1),
+            created_at_us: row.get(2),
+            last_used_at_us: row.get(3),
+            expires_at_us: row.get(4),
+        })
+        .collect())
+}

@@ -1,0 +1,283 @@
+//! Subscriptions: a reader's cursor in an area, and the only ways in which it moves (I3).
+//!
+//! `cursor`: everything up to here was shown. `generation`: raised by catch-up, undo and each new subscription; a mark
+//! that carries an older one comes late and changes nothing.
+
+use crate::names::key;
+use crate::sessions::TokenHash;
+use crate::{Db, Error, Result};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+#[derive(Debug)]
+pub struct Subscription {
+    pub area_id: i64,
+    pub name: String,
+    pub cursor: i64,
+    pub generation: i64,
+    pub unread: i64,
+    pub last_seq: i64,
+    pub expired_through: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    pub cursor: i64,
+    pub generation: i64,
+    pub unread: i64,
+}
+
+/// What a reader has shown of an area without a gap: `from..=upto`, in the reading `reading_id`.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    pub from: i64,
+    pub upto: i64,
+    pub generation: i64,
+    pub reading_id: Uuid,
+}
+
+/// How a mark moves the cursor: only up, only to what is there, only if nothing lies between the cursor (or what has
+/// expired) and the first number shown, and only in the same generation. The first mark of a reading remembers where the
+/// reading began, so that undo takes back all of it. Used with `m` (the mark), `s` (subscriptions), `h` (heads) in scope.
+pub(crate) const MARK_SET: &str = "cursor = m.upto,
+       undo_cursor = case when s.undo_by is distinct from m.reading_id then s.cursor else s.undo_cursor end,
+       undo_by = m.reading_id";
+pub(crate) const MARK_WHERE: &str = "s.ended_at is null and s.generation = m.generation and m.upto > s.cursor
+       and m.upto <= h.last_seq and greatest(s.cursor, h.expired_through) >= m.first - 1";
+
+/// The subscribed areas, by name.
+pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -> Result<Vec<Subscription>> {
+    let rows = db
+        .query(
+            "select me.user_id, x.* from (select user_id from live_sessions where token_hash = $1) me
+               left join lateral (
+                    select a.area_id, a.name, s.cursor, s.generation,
+                           unread(a.area_id, s.cursor, h.expired_through, h.last_seq), h.last_seq, h.expired_through,
+                           a.name_key
+                      from subscriptions s join areas a using (area_id) join heads h using (area_id)
+                     where s.user_id = me.user_id and s.ended_at is null and a.removed_at is null
+                       and a.name_key > $2
+                     order by a.name_key limit $3) x on true
+              order by x.name_key",
+            &[&token.as_bytes(), &key(after.unwrap_or_default()), &limit],
+        )
+        .await?;
+    if rows.is_empty() {
+        return Err(Error::unauthenticated());
+    }
+    Ok(rows
+        .iter()
+        .filter(|row| row.get::<_, Option<i64>>(1).is_some()) // one row of nothing: logged in, subscribed to nothing
+        .map(|row| Subscription {
+            area_id: row.get(1),
+            name: row.get(2),
+            cursor: row.get(3),
+            generation: row.get(4),
+            unread: row.get(5),
+            last_seq: row.get(6),
+            expired_through: row.get(7),
+        })
+        .collect())
+}
+
+/// Subscribes at the head, or before the first kept article. Returns the cursor, and whether it was so already (then
+/// nothing moves).
+pub async fn subscribe(db: &Db, token: &TokenHash, area_id: i64, from_start: bool) -> Result<(i64, bool)> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select a.area_id, case when $3 then h.expired_through else h.last_seq end as cursor
+                             from areas a join heads h using (area_id)
+                            where a.area_id = $2 and a.removed_at is null),
+                  put as (insert into subscriptions as s (user_id, area_id, cursor)
+                          select me.user_id, area.area_id, area.cursor from me, area
+                          on conflict (user_id, area_id) do update
+                             set cursor = excluded.cursor, generation = s.generation + 1, undo_cursor = null,
+                                 undo_by = null, subscribed_at = now(), ended_at = null
+                           where s.ended_at is not null
+                          returning s.cursor)
+             select exists (select from me), exists (select from area), (select cursor from put),
+                    (select s.cursor from subscriptions s join me using (user_id) where s.area_id = $2)",
+            &[&token.as_bytes(), &area_id, &from_start],
+        )
+        .await?;
+    require_area(&row)?;
+    match (row.get(2), row.get(3)) {
+        (Some(cursor), _) => Ok((cursor, false)),
+        (None, Some(cursor)) => Ok((cursor, true)),
+        // Subscribed by a twin of this request after our snapshot was taken: at the same head, so to say.
+        (None, None) => Err(Error::Unavailable("subscribed elsewhere at the same moment: repeat".into())),
+    }
+}
+
+/// Ends the subscription; returns whether there was none already. From then on nothing of the area is delivered.
+pub async fn unsubscribe(db: &Db, token: &TokenHash, area_id: i64) -> Result<bool> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select area_id from areas where area_id = $2 and removed_at is null),
+                  ended as (update subscriptions s set ended_at = now() from me, area
+                             where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
+                            returning 1)
+             select exists (select from me), exists (select from area), exists (select from ended)",
+            &[&token.as_bytes(), &area_id],
+        )
+        .await?;
+    require_area(&row)?;
+    Ok(!row.get::<_, bool>(2))
+}
+
+/// Applies marks and returns the cursors as they are then, in the same order; an area that is gone, or not subscribed,
+/// keeps its place with an error.
+pub async fn mark(db: &Db, token: &TokenHash, marks: &[(i64, Shown)]) -> Result<Vec<Result<Cursor>>> {
+    let columns = MarkColumns::new(marks.iter().map(|(area_id, shown)| (*area_id, Some(*shown))));
+    let rows = db
+        .query(
+            &format!(
+                "with me as (select * from live_sessions where token_hash = $1),
+                      m as (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[])
+                                with ordinality as m (area_id, first, upto, generation, reading_id, ord)),
+                      marked as (update subscriptions s set {MARK_SET}
+                                   from me, m join heads h using (area_id)
+                                  where s.user_id = me.user_id and s.area_id = m.area_id and {MARK_WHERE}
+                                 returning s.area_id, s.cursor)
+                 select exists (select from me), a.area_id is not null, s.user_id is not null,
+                        coalesce(k.cursor, s.cursor), s.generation,
+                        unread(a.area_id, coalesce(k.cursor, s.cursor), h.expired_through, h.last_seq)
+                   from m
+                   left join areas a on a.area_id = m.area_id and a.removed_at is null
+                   left join heads h on h.area_id = a.area_id
+                   left join me on true
+                   left join subscriptions s
+                     on s.user_id = me.user_id and s.area_id = a.area_id and s.ended_at is null
+                   left join marked k on k.area_id = m.area_id
+                  order by m.ord"
+            ),
+            &[
+                &token.as_bytes(),
+                &columns.area_ids,
+                &columns.firsts,
+                &columns.uptos,
+                &columns.generations,
+                &columns.reading_ids,
+            ],
+        )
+        .await?;
+    if rows.first().is_some_and(|row| !row.get::<_, bool>(0)) {
+        return Err(Error::unauthenticated());
+    }
+    Ok(rows
+        .iter()
+        .map(|row| match (row.get(1), row.get(2)) {
+            (false, _) => Err(Error::no_such_area()),
+            (true, false) => Err(Error::not_subscribed()),
+            (true, true) => {
+                Ok(Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) })
+            }
+        })
+        .collect())
+}
+
+/// Marks as columns for `unnest`; an area without a mark has nulls, which match nothing.
+pub(crate) struct MarkColumns {
+    pub area_ids: Vec<i64>,
+    pub firsts: Vec<Option<i64>>,
+    pub uptos: Vec<Option<i64>>,
+    pub generations: Vec<Option<i64>>,
+    pub reading_ids: Vec<Option<Uuid>>,
+}
+
+impl MarkColumns {
+    pub fn new(marks: impl Iterator<Item = (i64, Option<Shown>)>) -> Self {
+        let mut columns = Self {
+            area_ids: vec![],
+            firsts: vec![],
+            uptos: vec![],
+            generations: vec![],
+            reading_ids: vec![],
+        };
+        for (area_id, shown) in marks {
+            columns.area_ids.push(area_id);
+            columns.firsts.push(shown.map(|shown| shown.from));
+            columns.uptos.push(shown.map(|shown| shown.upto));
+            columns.generations.push(shown.map(|shown| shown.generation));
+            columns.reading_ids.push(shown.map(|shown| shown.reading_id));
+        }
+        columns
+    }
+}
+
+/// Sets the cursor to the head. `already` if this very operation was done before, or nothing was unread.
+pub async fn catch_up(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) -> Result<(Cursor, bool)> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
+                            where a.area_id = $2 and a.removed_at is null),
+                  before as (select s.* from subscriptions s join me using (user_id) join area using (area_id)
+                              where s.ended_at is null),
+                  moved as (update subscriptions s
+                               set cursor = area.last_seq, generation = s.generation + 1,
+                                   undo_cursor = s.cursor, undo_by = $3
+                              from me, area
+                             where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
+                               and s.undo_by is distinct from $3 and s.cursor < area.last_seq
+                            returning s.cursor, s.generation)
+             select exists (select from me), exists (select from area), exists (select from before),
+                    coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
+                    unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
+                    moved.cursor is null
+               from (select 1) one left join area on true left join before on true left join moved on true",
+            &[&token.as_bytes(), &area_id, &operation_id],
+        )
+        .await?;
+    moved_cursor(&row)
+}
+
+/// Takes the last reading or catch-up back, once. `already` if this very operation was done before.
+pub async fn undo(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) -> Result<(Cursor, bool)> {
+    let row = db
+        .query_one(
+            "with me as (select * from live_sessions where token_hash = $1),
+                  area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
+                            where a.area_id = $2 and a.removed_at is null),
+                  before as (select s.* from subscriptions s join me using (user_id) join area using (area_id)
+                              where s.ended_at is null),
+                  moved as (update subscriptions s
+                               set cursor = s.undo_cursor, generation = s.generation + 1,
+                                   undo_cursor = null, undo_by = $3
+                              from me, area
+                             where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
+                               and s.undo_cursor is not null and s.undo_by is distinct from $3
+                            returning s.cursor, s.generation)
+             select exists (select from me), exists (select from area), exists (select from before),
+                    coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
+                    unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
+                    moved.cursor is null, before.undo_by is not distinct from $3
+               from (select 1) one left join area on true left join before on true left join moved on true",
+            &[&token.as_bytes(), &area_id, &operation_id],
+        )
+        .await?;
+    let (cursor, unchanged) = moved_cursor(&row)?;
+    if unchanged && !row.get::<_, bool>(7) {
+        return Err(Error::Conflict("nothing to undo: the last read or catch-up was taken back already, or there was none".into()));
+    }
+    Ok((cursor, unchanged))
+}
+
+fn moved_cursor(row: &Row) -> Result<(Cursor, bool)> {
+    require_area(row)?;
+    if !row.get::<_, bool>(2) {
+        return Err(Error::not_subscribed());
+    }
+    Ok((Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) }, row.get(6)))
+}
+
+/// Columns 0 and 1 of every statement here: is there a session, is there an area.
+fn require_area(row: &Row) -> Result<()> {
+    match (row.get(0), row.get(1)) {
+        (false, _) => Err(Error::unauthenticated()),
+        (true, false) => Err(Error::no_such_area()),
+        (true, true) => Ok(()),
+    }
+}
