@@ -11,7 +11,8 @@ use super::Error;
 /// as it was.
 const APT: &str = "sh -c 'd=/etc/postgresql-common/createcluster.d; \
                    mkdir -p $d && echo create_main_cluster=false > $d/zz-gaceta.conf && \
-                   apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y postgresql; \
+                   apt-get update && \
+                   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql; \
                    r=$?; rm -f $d/zz-gaceta.conf; rmdir $d 2>/dev/null; exit $r'";
 
 /// What to run where which program is found. None of the others makes or starts a cluster by itself.
