@@ -1,1 +1,93 @@
-//! x
+//! The agent: the control plane. Accounts and sessions, areas and users, and which node serves what.
+//!
+//! - [`dispatch`]: every request that an agent answers, one exhaustive match.
+//! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
+//! - [`registry`]: nodes announce themselves, are checked, and are handed out to clients.
+//! - [`placement`]: which nodes serve an area; pure.
+//! - [`passwords`]: argon2id, on threads of its own, a bounded number at a time.
+//!
+//! An agent keeps nothing that another one would miss: all state is in PostgreSQL.
+
+pub mod accounts;
+pub mod areas;
+pub mod dispatch;
+pub mod passwords;
+pub mod placement;
+pub mod registry;
+pub mod users;
+
+use db::Db;
+use passwords::Passwords;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
+
+/// The name of the first administrator.
+pub const FIRST_ADMIN: &str = "admin";
+
+/// What every handler gets.
+pub struct Agent {
+    pub db: Db,
+    pub service_id: Uuid,
+    pub passwords: Passwords,
+    pub registry: registry::Registry,
+}
+
+/// What may differ between installations and tests.
+pub struct Config {
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { limits: Limits::new(AGENT_REQUEST_BYTES_MAX) }
+    }
+}
+
+/// Serves `listener` until `shutdown`. The schema must be there. `ready` is called once requests are answered.
+pub async fn run(
+    listener: TcpListener,
+    db: Db,
+    config: Config,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let agent = Arc::new(Agent {
+        service_id: db::nodes::service_id(&db).await?,
+        passwords: Passwords::default(),
+        registry: registry::Registry::default(),
+        db,
+    });
+    let checks = tokio::spawn(registry::check_nodes(agent.clone(), shutdown.clone()));
+    tracing::info!(%address, service_id = %agent.service_id, "agent serves");
+    ready(address);
+    wire::serve::serve(listener, config.limits, shutdown, move |request, peer| {
+        dispatch::dispatch(agent.clone(), request, peer)
+    })
+    .await;
+    checks.await?;
+    tracing::info!("agent stopped");
+    Ok(())
+}
+
+/// Makes the first administrator from `password`, where there is none. Returns whether it was made.
+pub async fn ensure_admin(db: &Db, password: &str) -> anyhow::Result<bool> {
+    let name = db::names::Name::parse(FIRST_ADMIN)?;
+    let hash = hash_given(password).await?;
+    Ok(db::users::ensure_admin(db, &name, &hash).await?)
+}
+
+/// Gives access back: `admin` is an enabled administrator with this password.
+pub async fn reset_admin(db: &Db, password: &str) -> anyhow::Result<()> {
+    let name = db::names::Name::parse(FIRST_ADMIN)?;
+    let hash = hash_given(password).await?;
+    Ok(db::users::reset_admin(db, &name, &hash).await?)
+}
+
+async fn hash_given(password: &str) -> anyhow::Result<String> {
+    Passwords::default().hash(password.to_string()).await.map_err(|failure| anyhow::anyhow!(failure.0.message))
+}

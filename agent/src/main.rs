@@ -1,1 +1,81 @@
-fn main() {}
+//! `gaceta-agent`: reads its flags, brings the schema up, and serves until SIGTERM.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use db::Db;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+
+/// The control plane of Gaceta: accounts, areas, and which node serves what
+#[derive(Parser)]
+#[command(name = "gaceta-agent", version)]
+struct Args {
+    /// Where clients and nodes connect; port 0 picks a free one
+    #[arg(long, env = "GACETA_LISTEN", default_value = "127.0.0.1:8000", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+
+    /// Makes the first administrator, `admin`, with the password in this file, where there is none
+    #[arg(long, env = "GACETA_ADMIN_PASSWORD_FILE", value_name = "FILE", global = true)]
+    admin_password_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: server::options::Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Give access back: `admin` becomes an enabled administrator with the password in --admin-password-file
+    AdminReset,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match args.command {
+        None => serve(args).await,
+        Some(Command::AdminReset) => admin_reset(args).await,
+    };
+    server::exit(result)
+}
+
+async fn serve(args: Args) -> anyhow::Result<()> {
+    server::logging::init(&args.options.log)?;
+    let database_url = args.options.database_url()?;
+    let admin_password = args.admin_password_file.as_deref().map(server::options::secret).transpose()?;
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let http = match args.options.http {
+        Some(address) => Some(server::http::bind(address).await?),
+        None => None,
+    };
+    let shutdown = server::shutdown_on_signal();
+
+    db::migrate::migrate(&database_url).await.context("the database is not ready")?;
+    let db = Db::new(&database_url)?;
+    if let Some(password) = admin_password {
+        gaceta_agent::ensure_admin(&db, &password).await.context("cannot make the first administrator")?;
+    }
+    let http = http.map(|listener| tokio::spawn(server::http::serve(listener, db.clone(), shutdown.clone())));
+    gaceta_agent::run(listener, db, gaceta_agent::Config::default(), shutdown, |address| {
+        server::ready(&format!("agent={address}"));
+    })
+    .await?;
+    server::joined(http).await;
+    Ok(())
+}
+
+async fn admin_reset(args: Args) -> anyhow::Result<()> {
+    server::logging::init(&args.options.log)?;
+    let file = args.admin_password_file.context("give the new password with --admin-password-file FILE")?;
+    let password = server::options::secret(&file)?;
+    let database_url = args.options.database_url()?;
+    db::migrate::migrate(&database_url).await.context("the database is not ready")?;
+    gaceta_agent::reset_admin(&Db::new(&database_url)?, &password).await?;
+    server::say("`admin` is an administrator with the new password; its sessions have ended");
+    Ok(())
+}

@@ -26,7 +26,16 @@ pub enum Event {
     /// These areas have new articles.
     Heads(Vec<i64>),
     /// Somebody may no longer do what he could: look at who waits.
-    Access,
+    Access(Access),
+}
+
+/// Who or what lost something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Session(i64),
+    User(i64),
+    Area(i64),
+    Subscription { user_id: i64, area_id: i64 },
 }
 
 /// Listens until `shutdown`, reconnecting for ever; sends what it hears to `events`.
@@ -66,7 +75,8 @@ async fn listen_once(database_url: &str, events: &mpsc::Sender<Event>) -> std::r
             ended = &mut commands => return ended,
             message = messages.next() => match message {
                 Some(Ok(AsyncMessage::Notification(note))) => {
-                    if events.send(event_of(note.channel(), note.payload())).await.is_err() {
+                    let Some(event) = event_of(note.channel(), note.payload()) else { continue };
+                    if events.send(event).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -95,11 +105,21 @@ async fn within(
     }
 }
 
-fn event_of(channel: &str, payload: &str) -> Event {
-    match channel {
-        "gaceta_heads" => Event::Heads(payload.split(',').filter_map(|id| id.parse().ok()).collect()),
-        _ => Event::Access,
+/// `None` for what a newer release may say.
+fn event_of(channel: &str, payload: &str) -> Option<Event> {
+    if channel == "gaceta_heads" {
+        return Some(Event::Heads(payload.split(',').filter_map(|id| id.parse().ok()).collect()));
     }
+    let mut words = payload.split(':');
+    let kind = words.next()?;
+    let id = words.next()?.parse().ok()?;
+    Some(Event::Access(match kind {
+        "session" => Access::Session(id),
+        "user" => Access::User(id),
+        "area" => Access::Area(id),
+        "subscription" => Access::Subscription { user_id: id, area_id: words.next()?.parse().ok()? },
+        _ => return None,
+    }))
 }
 
 /// Tells every node that these areas have new articles. Not part of any posting transaction: NOTIFY there takes a lock

@@ -43,7 +43,9 @@ impl Name {
 
 /// The key of a name that is looked up: whatever cannot be a name is simply not found.
 pub fn key(given: &str) -> String {
-    given.nfc().collect::<String>().to_lowercase().nfc().collect()
+    let lower = given.nfc().collect::<String>().to_lowercase();
+    // PostgreSQL stores no NUL; its stand-in is no letter either, so such a name is found nowhere.
+    lower.nfc().map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn is_allowed(c: char) -> bool {

@@ -1,0 +1,175 @@
+//! Registering, logging in and out, one's own password and sessions.
+
+use crate::Agent;
+use db::TokenHash;
+use db::names::Name;
+use server::{Failure, token_hash};
+use wire::limits::LABEL_BYTES_MAX;
+use wire::{AgentReply, ErrorCode, ErrorReply, LoggedIn, Password, Role, SessionSummary, Token};
+
+pub async fn register(
+    agent: &Agent,
+    name: String,
+    password: Password,
+    label: String,
+) -> Result<AgentReply, Failure> {
+    let name = Name::parse(&name)?;
+    let hash = agent.passwords.hash(password.0.clone()).await?;
+    let added = db::users::register(&agent.db, &name, &hash).await?;
+    // The same name with the same password is a repeat (I10): the answer to the first one may have been lost.
+    match start_session(agent, &name.text, password, label).await? {
+        Some(logged_in) => Ok(AgentReply::LoggedIn(LoggedIn { already: !added, ..logged_in })),
+        None => Err(ErrorReply::new(
+            ErrorCode::Conflict,
+            format!("the name {:?} is taken: choose another one, or log in", name.text),
+        )
+        .into()),
+    }
+}
+
+pub async fn login(
+    agent: &Agent,
+    name: String,
+    password: Password,
+    label: String,
+) -> Result<AgentReply, Failure> {
+    match start_session(agent, &name, password, label).await? {
+        Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
+        None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "wrong name or password").into()),
+    }
+}
+
+/// `None` if the name is unknown or the password another one; both take as long.
+async fn start_session(
+    agent: &Agent,
+    name: &str,
+    password: Password,
+    label: String,
+) -> Result<Option<LoggedIn>, Failure> {
+    let user = db::users::credentials(&agent.db, name).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    if !agent.passwords.verify(password.0, hash).await? {
+        return Ok(None);
+    }
+    let Some(user) = user else { return Ok(None) };
+    if user.disabled {
+        let text = "this account is disabled: ask an administrator";
+        return Err(ErrorReply::new(ErrorCode::Denied, text).into());
+    }
+    let token = new_token()?;
+    let started = db::sessions::start(
+        &agent.db,
+        user.user_id,
+        &user.password_hash,
+        &TokenHash::of(&token.0),
+        &clean_label(&label),
+    )
+    .await?;
+    Ok(started.map(|session_id| LoggedIn {
+        token,
+        session_id,
+        role: role_of(&user.role),
+        user: user.name,
+        service_id: agent.service_id,
+        already: false,
+    }))
+}
+
+fn new_token() -> Result<Token, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "no random numbers");
+        Failure(ErrorReply::unavailable("the service failed, its log says why: a repeat is safe"))
+    })?;
+    Ok(Token(bytes))
+}
+
+/// A label comes from a host's name; whatever it holds, it fits and is one line.
+fn clean_label(label: &str) -> String {
+    let mut clean: String = label.chars().filter(|c| !c.is_control()).collect();
+    while clean.len() > LABEL_BYTES_MAX {
+        clean.pop();
+    }
+    clean
+}
+
+pub(crate) fn role_of(name: &str) -> Role {
+    if name == "admin" { Role::Admin } else { Role::User }
+}
+
+pub async fn logout(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
+    let already = db::sessions::end_own(&agent.db, &token_hash(token)?).await?;
+    Ok(AgentReply::Done { already })
+}
+
+pub async fn whoami(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
+    let me = me(agent, token).await?;
+    Ok(AgentReply::Whoami {
+        role: role_of(&me.role),
+        user: me.user,
+        session_id: me.session_id,
+        service_id: agent.service_id,
+    })
+}
+
+async fn me(agent: &Agent, token: Option<Token>) -> Result<db::sessions::Me, Failure> {
+    let me = db::sessions::me(&agent.db, &token_hash(token)?).await?;
+    me.ok_or_else(|| db::Error::unauthenticated().into())
+}
+
+pub async fn change_password(
+    agent: &Agent,
+    token: Option<Token>,
+    old: Password,
+    new: Password,
+) -> Result<AgentReply, Failure> {
+    let me = me(agent, token).await?;
+    let hash_of = async || {
+        let user = db::users::credentials(&agent.db, &me.user).await?;
+        user.map(|user| user.password_hash).ok_or_else(db::Error::unauthenticated)
+    };
+    let old_hash = hash_of().await?;
+    if !agent.passwords.verify(old.0, Some(old_hash.clone())).await? {
+        // A repeat whose first answer was lost finds the new password in place (I10).
+        if agent.passwords.verify(new.0, Some(old_hash)).await? {
+            return Ok(AgentReply::Done { already: true });
+        }
+        return Err(ErrorReply::new(ErrorCode::Unauthenticated, "the old password is wrong").into());
+    }
+    let new_hash = agent.passwords.hash(new.0).await?;
+    if !db::users::change_password(&agent.db, &token_hash(token)?, &old_hash, &new_hash).await? {
+        let text = "the password was changed elsewhere at the same moment: try again";
+        return Err(ErrorReply::new(ErrorCode::Conflict, text).into());
+    }
+    Ok(AgentReply::Done { already: false })
+}
+
+pub async fn sessions(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
+    let me = me(agent, token).await?;
+    let sessions = db::sessions::of_user(&agent.db, me.user_id).await?;
+    Ok(AgentReply::Sessions { sessions: summaries(sessions, Some(me.session_id)) })
+}
+
+pub(crate) fn summaries(sessions: Vec<db::sessions::Session>, current: Option<i64>) -> Vec<SessionSummary> {
+    sessions
+        .into_iter()
+        .map(|session| SessionSummary {
+            current: Some(session.session_id) == current,
+            session_id: session.session_id,
+            label: session.label,
+            created_at_us: session.created_at_us,
+            last_used_at_us: session.last_used_at_us,
+            expires_at_us: session.expires_at_us,
+        })
+        .collect()
+}
+
+pub async fn end_session(agent: &Agent, token: Option<Token>, session_id: i64) -> Result<AgentReply, Failure> {
+    let already = db::sessions::end(&agent.db, &token_hash(token)?, session_id).await?;
+    Ok(AgentReply::Done { already })
+}
+
+pub async fn end_all_sessions(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
+    let sessions = db::sessions::end_all(&agent.db, &token_hash(token)?).await?;
+    Ok(AgentReply::Ended { sessions })
+}

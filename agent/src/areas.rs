@@ -1,0 +1,159 @@
+//! Areas: the lists that readers see, and their administration.
+
+use crate::Agent;
+use db::areas::{Area, Change, Details};
+use db::names::Name;
+use server::{Failure, token_hash};
+use uuid::Uuid;
+use wire::limits::{DESCRIPTION_BYTES_MAX, LIST_ROWS_MAX};
+use wire::{
+    AgentReply, AreaDetails, AreaId, AreaSettings, AreaSummary, ErrorCode, ErrorReply, Keep, Seq,
+    SubscriptionSummary, Token,
+};
+
+/// The most nodes that one area is assigned to: beyond, more nodes help no reader.
+const REPLICAS_MAX: u32 = 16;
+
+pub async fn areas(agent: &Agent, token: Option<Token>, after: Option<String>) -> Result<AgentReply, Failure> {
+    let token = token_hash(token)?;
+    let rows = db::areas::list(&agent.db, &token, after.as_deref(), LIST_ROWS_MAX.into()).await?;
+    let more = rows.len() == LIST_ROWS_MAX as usize;
+    Ok(AgentReply::Areas { areas: rows.into_iter().map(summary).collect(), more })
+}
+
+fn summary(area: Area) -> AreaSummary {
+    AreaSummary {
+        area_id: AreaId(area.area_id),
+        name: area.name,
+        description: area.description,
+        unread: area.unread,
+        last_seq: area.last_seq,
+        replicas: area.replicas.unsigned_abs(),
+    }
+}
+
+pub async fn subscriptions(
+    agent: &Agent,
+    token: Option<Token>,
+    after: Option<String>,
+) -> Result<AgentReply, Failure> {
+    let token = token_hash(token)?;
+    let rows = db::subscriptions::list(&agent.db, &token, after.as_deref(), LIST_ROWS_MAX.into()).await?;
+    let more = rows.len() == LIST_ROWS_MAX as usize;
+    let subscriptions = rows
+        .into_iter()
+        .map(|row| SubscriptionSummary {
+            area_id: AreaId(row.area_id),
+            name: row.name,
+            unread: row.unread,
+            cursor: row.cursor,
+            generation: row.generation,
+            last_seq: row.last_seq,
+            expired_through: row.expired_through,
+        })
+        .collect();
+    Ok(AgentReply::Subscriptions { subscriptions, more })
+}
+
+pub async fn add(
+    agent: &Agent,
+    token: Option<Token>,
+    creation_id: Uuid,
+    name: String,
+    settings: AreaSettings,
+) -> Result<AgentReply, Failure> {
+    let token = token_hash(token)?;
+    let name = Name::parse(&name)?;
+    let (area, already) =
+        db::areas::add(&agent.db, &token, creation_id, &name, &checked(settings)?).await?;
+    Ok(AgentReply::AreaChanged { area: details(area), already })
+}
+
+pub async fn set(
+    agent: &Agent,
+    token: Option<Token>,
+    name: String,
+    settings: AreaSettings,
+) -> Result<AgentReply, Failure> {
+    let token = token_hash(token)?;
+    let (area, already) = db::areas::set(&agent.db, &token, &name, &checked(settings)?).await?;
+    Ok(AgentReply::AreaChanged { area: details(area), already })
+}
+
+fn checked(settings: AreaSettings) -> Result<Change, Failure> {
+    if let Some(description) = &settings.description {
+        if description.len() > DESCRIPTION_BYTES_MAX {
+            let text = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
+            return Err(ErrorReply::new(ErrorCode::TooLarge, text).into());
+        }
+        if description.chars().any(char::is_control) {
+            return Err(ErrorReply::invalid("a description is one line without control characters").into());
+        }
+    }
+    let replicas = match settings.replicas {
+        None => None,
+        Some(replicas @ 1..=REPLICAS_MAX) => Some(replicas as i32),
+        Some(other) => {
+            let text = format!("an area has 1 to {REPLICAS_MAX} replicas, not {other}");
+            return Err(ErrorReply::invalid(text).into());
+        }
+    };
+    Ok(Change {
+        description: settings.description,
+        replicas,
+        keep_for_s: limit(settings.keep_for_s)?,
+        keep_count: limit(settings.keep_count)?,
+    })
+}
+
+fn limit(keep: Option<Keep>) -> Result<Option<Option<i64>>, Failure> {
+    match keep {
+        None => Ok(None),
+        Some(Keep::Forever) => Ok(Some(None)),
+        Some(Keep::Limit(limit @ 1..=0x7fff_ffff_ffff)) => Ok(Some(Some(limit as i64))),
+        Some(Keep::Limit(_)) => Err(ErrorReply::invalid("a limit of what is kept is at least 1").into()),
+    }
+}
+
+pub async fn remove(agent: &Agent, token: Option<Token>, area_id: AreaId) -> Result<AgentReply, Failure> {
+    let already = db::areas::remove(&agent.db, &token_hash(token)?, area_id.0).await?;
+    Ok(AgentReply::Done { already })
+}
+
+pub async fn restore(agent: &Agent, token: Option<Token>, name: String) -> Result<AgentReply, Failure> {
+    let (area, already) = db::areas::restore(&agent.db, &token_hash(token)?, &name).await?;
+    Ok(AgentReply::AreaChanged { area: details(area), already })
+}
+
+pub async fn list(agent: &Agent, token: Option<Token>, after: Option<AreaId>) -> Result<AgentReply, Failure> {
+    let after = after.map_or(0, |area_id| area_id.0);
+    let rows = db::areas::list_all(&agent.db, &token_hash(token)?, after, LIST_ROWS_MAX.into()).await?;
+    let more = rows.len() == LIST_ROWS_MAX as usize;
+    Ok(AgentReply::AreaList { areas: rows.into_iter().map(details).collect(), more })
+}
+
+fn details(area: Details) -> AreaDetails {
+    AreaDetails {
+        area_id: AreaId(area.area_id),
+        name: area.name,
+        description: area.description,
+        replicas: area.replicas.unsigned_abs(),
+        keep_for_s: area.keep_for_s.map(i64::unsigned_abs),
+        keep_count: area.keep_count.map(i64::unsigned_abs),
+        created_at_us: area.created_at_us,
+        removed_at_us: area.removed_at_us,
+        last_seq: area.last_seq,
+        expired_through: area.expired_through,
+        subscribers: area.subscribers,
+    }
+}
+
+pub async fn remove_article(
+    agent: &Agent,
+    token: Option<Token>,
+    area: String,
+    seq: Seq,
+) -> Result<AgentReply, Failure> {
+    let already = db::articles::remove(&agent.db, &token_hash(token)?, &area, seq).await?;
+    Ok(AgentReply::Done { already })
+}

@@ -1,0 +1,54 @@
+//! The edges of a server process: its signals, its one line on standard output, and how it ends.
+
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a helper task may take to end after the server itself has.
+const JOIN_WAIT_MS: u64 = 1_000;
+
+/// Cancelled at the first SIGTERM or SIGINT.
+pub fn shutdown_on_signal() -> CancellationToken {
+    let shutdown = CancellationToken::new();
+    let signalled = shutdown.clone();
+    tokio::spawn(async move {
+        if let Err(error) = wire::serve::shutdown_signal().await {
+            tracing::error!(%error, "signals cannot be heard: stop with SIGKILL");
+            return;
+        }
+        signalled.cancel();
+    });
+    shutdown
+}
+
+/// The one line on standard output: whoever started this process waits for it.
+pub fn ready(what: &str) {
+    say(&format!("ready {what}"));
+}
+
+/// A line for whoever started this process; a closed standard output is his choice.
+pub fn say(line: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+/// Waits for a task that ends with the server.
+pub async fn joined(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        let _ = tokio::time::timeout(Duration::from_millis(JOIN_WAIT_MS), task).await;
+    }
+}
+
+/// Tells an error to the person at the terminal: the sentence with its causes, no backtrace.
+pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
