@@ -164,7 +164,11 @@ pub(crate) fn summaries(sessions: Vec<db::sessions::Session>, current: Option<i6
         .collect()
 }
 
-pub async fn end_session(agent: &Agent, token: Option<Token>, session_id: i64) -> Result<AgentReply, Failure> {
+pub async fn end_session(
+    agent: &Agent,
+    token: Option<Token>,
+    session_id: i64,
+) -> Result<AgentReply, Failure> {
     let already = db::sessions::end(&agent.db, &token_hash(token)?, session_id).await?;
     Ok(AgentReply::Done { already })
 }

@@ -14,7 +14,11 @@ use wire::{
 /// The most nodes that one area is assigned to: beyond, more nodes help no reader.
 const REPLICAS_MAX: u32 = 16;
 
-pub async fn areas(agent: &Agent, token: Option<Token>, after: Option<String>) -> Result<AgentReply, Failure> {
+pub async fn areas(
+    agent: &Agent,
+    token: Option<Token>,
+    after: Option<String>,
+) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
     let rows = db::areas::list(&agent.db, &token, after.as_deref(), LIST_ROWS_MAX.into()).await?;
     let more = rows.len() == LIST_ROWS_MAX as usize;
@@ -64,8 +68,7 @@ pub async fn add(
 ) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
     let name = Name::parse(&name)?;
-    let (area, already) =
-        db::areas::add(&agent.db, &token, creation_id, &name, &checked(settings)?).await?;
+    let (area, already) = db::areas::add(&agent.db, &token, creation_id, &name, &checked(settings)?).await?;
     Ok(AgentReply::AreaChanged { area: details(area), already })
 }
 

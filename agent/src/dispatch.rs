@@ -5,7 +5,9 @@ use server::Failure;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use wire::{AdminRequest, AgentReply, AgentRequest, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token};
+use wire::{
+    AdminRequest, AgentReply, AgentRequest, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token,
+};
 
 /// Answers one request, and logs it once.
 pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> Reply {
@@ -13,7 +15,9 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
     let Request { request_id, token, body, .. } = request;
     let result = match body {
         RequestBody::Agent(body) => answer(&agent, token, body).await,
-        RequestBody::Node(_) => Err(ErrorReply::invalid("this is an agent: nodes answer this request").into()),
+        RequestBody::Node(_) => {
+            Err(ErrorReply::invalid("this is an agent: nodes answer this request").into())
+        }
     };
     let elapsed_ms = started.elapsed().as_millis() as u64;
     match &result {
@@ -27,7 +31,9 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
 
 async fn answer(agent: &Agent, token: Option<Token>, request: AgentRequest) -> Result<AgentReply, Failure> {
     match request {
-        AgentRequest::Register { name, password, label } => accounts::register(agent, name, password, label).await,
+        AgentRequest::Register { name, password, label } => {
+            accounts::register(agent, name, password, label).await
+        }
         AgentRequest::Login { name, password, label } => accounts::login(agent, name, password, label).await,
         AgentRequest::Logout => accounts::logout(agent, token).await,
         AgentRequest::Whoami => accounts::whoami(agent, token).await,
@@ -59,8 +65,12 @@ async fn administrate(
         AdminRequest::AreaList { after } => areas::list(agent, token, after).await,
         AdminRequest::ArticleRemove { area, seq } => areas::remove_article(agent, token, area, seq).await,
         AdminRequest::UserList { after } => users::list(agent, token, after).await,
-        AdminRequest::UserAdd { name, password, role } => users::add(agent, token, name, password, role).await,
-        AdminRequest::UserPassword { name, password } => users::set_password(agent, token, name, password).await,
+        AdminRequest::UserAdd { name, password, role } => {
+            users::add(agent, token, name, password, role).await
+        }
+        AdminRequest::UserPassword { name, password } => {
+            users::set_password(agent, token, name, password).await
+        }
         AdminRequest::UserRole { name, role } => users::set_role(agent, token, name, role).await,
         AdminRequest::UserDisable { name } => users::disable(agent, token, name).await,
         AdminRequest::UserEnable { name } => users::enable(agent, token, name).await,

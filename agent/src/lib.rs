@@ -89,5 +89,8 @@ pub async fn reset_admin(db: &Db, password: &str) -> anyhow::Result<()> {
 }
 
 async fn hash_given(password: &str) -> anyhow::Result<String> {
-    Passwords::default().hash(password.to_string()).await.map_err(|failure| anyhow::anyhow!(failure.0.message))
+    Passwords::default()
+        .hash(password.to_string())
+        .await
+        .map_err(|failure| anyhow::anyhow!(failure.0.message))
 }

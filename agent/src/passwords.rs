@@ -27,7 +27,10 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { running: Semaphore::new(CONCURRENT_MAX), admitted: Semaphore::new(CONCURRENT_MAX + WAITING_MAX) }
+        Self {
+            running: Semaphore::new(CONCURRENT_MAX),
+            admitted: Semaphore::new(CONCURRENT_MAX + WAITING_MAX),
+        }
     }
 }
 
@@ -42,7 +45,10 @@ impl Passwords {
         }
         check_length(&password)?;
         self.run(move || {
-            argon2id().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|e| e.to_string())
+            argon2id()
+                .hash_password(password.as_bytes())
+                .map(|hash| hash.to_string())
+                .map_err(|e| e.to_string())
         })
         .await?
         .map_err(|reason| {

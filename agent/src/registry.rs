@@ -59,7 +59,8 @@ pub async fn announce(agent: &Agent, node_id: Uuid) -> Result<AgentReply, Failur
         return Err(ErrorReply::new(wire::ErrorCode::NotFound, text).into());
     };
     if !answers(&node).await {
-        let text = format!("node {node_id} does not answer at {}: is this where agents reach it?", node.address);
+        let text =
+            format!("node {node_id} does not answer at {}: is this where agents reach it?", node.address);
         return Err(ErrorReply::unavailable(text).into());
     }
     let already = node.state == "live";

@@ -79,9 +79,9 @@ fn outcome(row: &Row) -> Result<Posted> {
     match row.get(0) {
         "posted" => Ok(Posted { seq: row.get(1), duplicate: false }),
         "duplicate" => Ok(Posted { seq: row.get(1), duplicate: true }),
-        "conflict" => Err(Error::Conflict(
-            "this id was used for another text: post the new text with a new id".into(),
-        )),
+        "conflict" => {
+            Err(Error::Conflict("this id was used for another text: post the new text with a new id".into()))
+        }
         "unauthenticated" => Err(Error::unauthenticated()),
         "not_found" => Err(Error::no_such_area()),
         "denied" => Err(Error::not_subscribed()),

@@ -27,7 +27,13 @@ pub struct Look {
 
 /// Applies the marks (they acknowledge what was shown) and returns what stands after the given places: at most
 /// `rows_max` numbers of each area and `bytes_max` bytes of bodies altogether (at least one article).
-pub async fn look(db: &Db, token: &TokenHash, places: &[Place], rows_max: i64, bytes_max: i64) -> Result<Look> {
+pub async fn look(
+    db: &Db,
+    token: &TokenHash,
+    places: &[Place],
+    rows_max: i64,
+    bytes_max: i64,
+) -> Result<Look> {
     let columns = MarkColumns::new(places.iter().map(|place| (place.area_id, place.shown)));
     let after: Vec<i64> = places.iter().map(|place| place.after).collect();
     let rows = db

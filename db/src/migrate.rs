@@ -28,8 +28,7 @@ pub async fn migrate(database_url: &str) -> Result<()> {
 }
 
 async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
-    let encoding: String =
-        client.query_one("select current_setting('server_encoding')", &[]).await?.get(0);
+    let encoding: String = client.query_one("select current_setting('server_encoding')", &[]).await?.get(0);
     if encoding != "UTF8" {
         return Err(Error::Invalid(format!(
             "the database's encoding is {encoding}: make one with `create database … encoding 'UTF8' template template0`"

@@ -29,7 +29,9 @@ impl Name {
             )));
         }
         if text.starts_with(['-', ' ']) || text.ends_with(' ') {
-            return Err(Error::Invalid("a name cannot begin with `-` or a blank, nor end with a blank".into()));
+            return Err(Error::Invalid(
+                "a name cannot begin with `-` or a blank, nor end with a blank".into(),
+            ));
         }
         if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             return Err(Error::Invalid(format!(
@@ -50,7 +52,9 @@ pub fn key(given: &str) -> String {
 
 fn is_allowed(c: char) -> bool {
     // Combining marks belong to letters of many scripts; NFC leaves those that have no composed form.
-    c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.') || unicode_normalization::char::is_combining_mark(c)
+    c.is_alphanumeric()
+        || matches!(c, ' ' | '-' | '_' | '.')
+        || unicode_normalization::char::is_combining_mark(c)
 }
 
 #[cfg(test)]

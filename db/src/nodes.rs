@@ -31,10 +31,7 @@ pub async fn leave(db: &Db, node_id: Uuid) -> Result<()> {
 
 pub async fn list(db: &Db) -> Result<Vec<Node>> {
     let rows = db.query("select node_id, address, state from nodes order by node_id", &[]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Node { node_id: row.get(0), address: row.get(1), state: row.get(2) })
-        .collect())
+    Ok(rows.iter().map(|row| Node { node_id: row.get(0), address: row.get(1), state: row.get(2) }).collect())
 }
 
 /// Sets the state that a check found. Returns whether the row is still there.

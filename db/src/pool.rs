@@ -1,7 +1,9 @@
 //! Connections to PostgreSQL: how many, how long a statement may take, and when a connection is thrown away.
 
 use crate::error::{Error, is_connection_lost};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use std::future::Future;
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
@@ -41,11 +43,8 @@ impl Db {
         let mut config = parse(database_url)?;
         config.options(SESSION_OPTIONS);
         // deadpool's own Config would drop target_session_attrs and has no tcp_user_timeout.
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
+        let manager =
+            Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(connections_max)
             .runtime(Runtime::Tokio1)

@@ -171,9 +171,7 @@ pub async fn mark(db: &Db, token: &TokenHash, marks: &[(i64, Shown)]) -> Result<
         .map(|row| match (row.get(1), row.get(2)) {
             (false, _) => Err(Error::no_such_area()),
             (true, false) => Err(Error::not_subscribed()),
-            (true, true) => {
-                Ok(Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) })
-            }
+            (true, true) => Ok(Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) }),
         })
         .collect())
 }
@@ -208,7 +206,12 @@ impl MarkColumns {
 }
 
 /// Sets the cursor to the head. `already` if this very operation was done before, or nothing was unread.
-pub async fn catch_up(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) -> Result<(Cursor, bool)> {
+pub async fn catch_up(
+    db: &Db,
+    token: &TokenHash,
+    area_id: i64,
+    operation_id: Uuid,
+) -> Result<(Cursor, bool)> {
     let row = db
         .query_one(
             "with me as (select * from live_sessions where token_hash = $1),
@@ -260,7 +263,9 @@ pub async fn undo(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) 
         .await?;
     let (cursor, unchanged) = moved_cursor(&row)?;
     if unchanged && !row.get::<_, bool>(7) {
-        return Err(Error::Conflict("nothing to undo: the last read or catch-up was taken back already, or there was none".into()));
+        return Err(Error::Conflict(
+            "nothing to undo: the last read or catch-up was taken back already, or there was none".into(),
+        ));
     }
     Ok((cursor, unchanged))
 }

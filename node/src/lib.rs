@@ -1,1 +1,140 @@
-//! x
+//! The node: the data plane. Subscribing, posting, deleting, reading and following; any node serves any area.
+//!
+//! - [`dispatch`]: every request that a node answers, one exhaustive match.
+//! - [`articles`], [`subscriptions`], [`follow`]: the handlers, one function for one request.
+//! - [`commit`]: lanes that commit posts in groups.
+//! - [`hub`]: followers that wait, and the one fetch that serves all of them.
+//! - [`watch`]: what wakes the hub: notifications, and polling for when they are lost.
+//! - [`membership`]: how agents come to know this node.
+//!
+//! A node keeps nothing that another one would miss: no cursor, session or limit lives in its memory only (I6).
+
+pub mod articles;
+pub mod commit;
+pub mod dispatch;
+pub mod follow;
+pub mod hub;
+pub mod membership;
+pub mod subscriptions;
+pub mod watch;
+
+use commit::Lanes;
+use db::Db;
+use hub::Hub;
+use membership::Membership;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::limits::{Limits, NODE_REQUEST_BYTES_MAX};
+
+/// Lanes of group commit. Two keep the database's two cores busy: one group is written while the next gathers.
+const LANES: usize = 2;
+/// How long the tasks beside the server may take to end.
+const TASKS_WAIT_MS: u64 = 1_500;
+
+/// What every handler gets.
+pub struct Node {
+    pub node_id: Uuid,
+    pub db: Db,
+    pub lanes: Lanes,
+    pub hub: Arc<Hub>,
+    pub membership: Membership,
+    draining: AtomicBool,
+}
+
+impl Node {
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// What may differ between installations and tests.
+pub struct Config {
+    pub limits: Limits,
+    /// Where LISTEN gets a connection of its own; `None` lives from polling alone.
+    pub listen_url: Option<String>,
+    /// The agents that are told of this node, as `HOST:PORT`. Without any it is only its row in the database.
+    pub agents: Vec<String>,
+    /// What clients connect to; `None`: the address that this host has towards the agent.
+    pub advertise: Option<String>,
+}
+
+impl Config {
+    pub fn new(database_url: &str, agents: Vec<String>) -> Self {
+        Self {
+            limits: Limits::new(NODE_REQUEST_BYTES_MAX),
+            listen_url: Some(database_url.to_string()),
+            agents,
+            advertise: None,
+        }
+    }
+}
+
+/// Serves `listener` until `shutdown`. Waits for the schema. `ready` is called once an agent sends clients here.
+pub async fn run(
+    listener: TcpListener,
+    db: Db,
+    config: Config,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(SocketAddr) + Send + 'static,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    db::migrate::wait_for_schema(&db).await?;
+    let node_id = Uuid::now_v7();
+    let hub = Hub::new(db.clone());
+    let mut tasks = JoinSet::new();
+    let node = Arc::new(Node {
+        node_id,
+        membership: Membership::default(),
+        draining: AtomicBool::new(false),
+        lanes: Lanes::start(LANES, &db, &hub, &mut tasks),
+        hub,
+        db,
+    });
+    // The hub outlives `shutdown`, so that it can tell its followers to go elsewhere.
+    let stop = CancellationToken::new();
+    tasks.spawn(hub::fan_out(node.hub.clone(), stop.clone()));
+    tasks.spawn(watch::notify(node.hub.clone(), stop.clone()));
+    tasks.spawn(watch::poll(node.hub.clone(), stop.clone()));
+    if let Some(url) = config.listen_url {
+        tasks.spawn(watch::listen(node.hub.clone(), url, stop.clone()));
+    }
+    tasks.spawn(membership::keep(
+        node.clone(),
+        membership::Announcement { listen: address, advertise: config.advertise, agents: config.agents },
+        shutdown.clone(),
+        ready,
+    ));
+    tasks.spawn(drain_at(node.clone(), shutdown.clone()));
+    tracing::info!(%address, %node_id, "node serves");
+
+    let handled = node.clone();
+    wire::serve::serve(listener, config.limits, shutdown, move |request, peer| {
+        dispatch::dispatch(handled.clone(), request, peer)
+    })
+    .await;
+
+    stop.cancel();
+    if let Err(error) = db::nodes::leave(&node.db, node_id).await {
+        tracing::warn!(%error, "could not take this node out of the register; agents will find it gone");
+    }
+    node.lanes.close();
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_millis(TASKS_WAIT_MS), ended).await.is_err() {
+        tracing::warn!("gave up waiting for tasks");
+    }
+    tracing::info!(%node_id, "node stopped");
+    Ok(())
+}
+
+/// From the moment of `shutdown` on followers are sent elsewhere, and checks are told.
+async fn drain_at(node: Arc<Node>, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    node.draining.store(true, Ordering::Relaxed);
+    node.hub.drain();
+}

@@ -24,7 +24,9 @@ impl From<db::Error> for Failure {
             db::Error::Denied(_) => ErrorCode::Denied,
             db::Error::NotFound(_) => ErrorCode::NotFound,
             db::Error::Conflict(_) => ErrorCode::Conflict,
-            db::Error::Busy => return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS)),
+            db::Error::Busy => {
+                return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS));
+            }
             db::Error::Unavailable(reason) => {
                 tracing::warn!(%reason, "database unavailable");
                 let text = "the database does not answer now: a repeat is safe";

@@ -23,6 +23,8 @@ use wire::{ErrorCode, ErrorReply, Token};
 pub fn token_hash(token: Option<Token>) -> Result<TokenHash, Failure> {
     match token {
         Some(token) => Ok(TokenHash::of(&token.0)),
-        None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "not logged in: log in or register first").into()),
+        None => {
+            Err(ErrorReply::new(ErrorCode::Unauthenticated, "not logged in: log in or register first").into())
+        }
     }
 }

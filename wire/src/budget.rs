@@ -46,7 +46,8 @@ impl Charge {
     pub fn take(&mut self, bytes: usize) -> bool {
         let mut used = self.budget.used();
         let of_source = used.by_source.get(&self.source).copied().unwrap_or(0);
-        if used.bytes + bytes > self.budget.bytes_max || of_source + bytes > self.budget.bytes_per_source_max {
+        if used.bytes + bytes > self.budget.bytes_max || of_source + bytes > self.budget.bytes_per_source_max
+        {
             return false;
         }
         used.bytes += bytes;

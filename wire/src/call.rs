@@ -27,7 +27,11 @@ pub enum CallError {
 }
 
 /// Connects, sends `request`, reads the reply; all within `wait`.
-pub async fn call(address: impl ToSocketAddrs, request: &Request, wait: Duration) -> Result<Reply, CallError> {
+pub async fn call(
+    address: impl ToSocketAddrs,
+    request: &Request,
+    wait: Duration,
+) -> Result<Reply, CallError> {
     timeout(wait, async { exchange(connect(address).await?, request).await })
         .await
         .unwrap_or(Err(CallError::Timeout))

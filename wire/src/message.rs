@@ -87,52 +87,110 @@ pub enum ReplyBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AgentRequest {
     /// Makes the account and logs it in. The same name with the same password is a log-in (I10).
-    Register { name: String, password: Password, label: String },
+    Register {
+        name: String,
+        password: Password,
+        label: String,
+    },
     /// `label` is how a person recognises the session later: usually the host's name.
-    Login { name: String, password: Password, label: String },
+    Login {
+        name: String,
+        password: Password,
+        label: String,
+    },
     Logout,
     Whoami,
     /// Ends every other session of this user.
-    ChangePassword { old: Password, new: Password },
+    ChangePassword {
+        old: Password,
+        new: Password,
+    },
     /// One's own sessions.
     Sessions,
-    EndSession { session_id: i64 },
+    EndSession {
+        session_id: i64,
+    },
     /// Ends all of one's sessions, this one included.
     EndAllSessions,
     /// Every area that is not removed, by name; `after` is the last name of the page before.
-    Areas { after: Option<String> },
+    Areas {
+        after: Option<String>,
+    },
     /// The subscribed areas, by name.
-    Subscriptions { after: Option<String> },
+    Subscriptions {
+        after: Option<String>,
+    },
     /// Which nodes serve these areas (all given by name), best first. Without areas: any nodes.
-    Where { areas: Vec<String> },
+    Where {
+        areas: Vec<String>,
+    },
     /// Needs the role `admin`.
     Admin(AdminRequest),
     /// A node says that its row is in the database, and which one.
-    Announce { node_id: Uuid },
+    Announce {
+        node_id: Uuid,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AdminRequest {
     /// `creation_id` is made by the client, so that a repeat is recognised (I10).
-    AreaAdd { creation_id: Uuid, name: String, settings: AreaSettings },
-    AreaSet { name: String, settings: AreaSettings },
+    AreaAdd {
+        creation_id: Uuid,
+        name: String,
+        settings: AreaSettings,
+    },
+    AreaSet {
+        name: String,
+        settings: AreaSettings,
+    },
     /// By id (asked with `Where`), so that a repeat never removes a later area of the same name.
-    AreaRemove { area_id: AreaId },
+    AreaRemove {
+        area_id: AreaId,
+    },
     /// Brings the last removed area of this name back, with its articles and subscriptions, until it is purged.
-    AreaRestore { name: String },
+    AreaRestore {
+        name: String,
+    },
     /// Removed ones included; `after` is the last area id of the page before.
-    AreaList { after: Option<AreaId> },
-    ArticleRemove { area: String, seq: Seq },
-    UserList { after: Option<String> },
-    UserAdd { name: String, password: Password, role: Role },
+    AreaList {
+        after: Option<AreaId>,
+    },
+    ArticleRemove {
+        area: String,
+        seq: Seq,
+    },
+    UserList {
+        after: Option<String>,
+    },
+    UserAdd {
+        name: String,
+        password: Password,
+        role: Role,
+    },
     /// Sets another one's password and ends all their sessions.
-    UserPassword { name: String, password: Password },
-    UserRole { name: String, role: Role },
-    UserDisable { name: String },
-    UserEnable { name: String },
-    UserSessions { name: String },
+    UserPassword {
+        name: String,
+        password: Password,
+    },
+    UserRole {
+        name: String,
+        role: Role,
+    },
+    UserDisable {
+        name: String,
+    },
+    UserEnable {
+        name: String,
+    },
+    UserSessions {
+        name: String,
+    },
     /// Newest first; `before` is the last audit id of the page before.
-    Audit { before: Option<i64>, limit: u32 },
+    Audit {
+        before: Option<i64>,
+        limit: u32,
+    },
 }
 
 /// What an administrator may set of an area. `None` leaves it as it is (or the default for a new area).
@@ -173,18 +231,50 @@ impl Role {
 pub enum AgentReply {
     LoggedIn(LoggedIn),
     /// For requests that change something and have nothing to tell but whether it was so already (I10).
-    Done { already: bool },
-    Whoami { user: String, role: Role, session_id: i64, service_id: Uuid },
-    Sessions { sessions: Vec<SessionSummary> },
+    Done {
+        already: bool,
+    },
+    Whoami {
+        user: String,
+        role: Role,
+        session_id: i64,
+        service_id: Uuid,
+    },
+    Sessions {
+        sessions: Vec<SessionSummary>,
+    },
     /// How many sessions were ended (0 on a repeat).
-    Ended { sessions: u64 },
-    Areas { areas: Vec<AreaSummary>, more: bool },
-    Subscriptions { subscriptions: Vec<SubscriptionSummary>, more: bool },
-    Located { areas: Vec<AreaRef>, nodes: Vec<String> },
-    AreaChanged { area: AreaDetails, already: bool },
-    AreaList { areas: Vec<AreaDetails>, more: bool },
-    UserList { users: Vec<UserSummary>, more: bool },
-    Audit { entries: Vec<AuditEntry>, more: bool },
+    Ended {
+        sessions: u64,
+    },
+    Areas {
+        areas: Vec<AreaSummary>,
+        more: bool,
+    },
+    Subscriptions {
+        subscriptions: Vec<SubscriptionSummary>,
+        more: bool,
+    },
+    Located {
+        areas: Vec<AreaRef>,
+        nodes: Vec<String>,
+    },
+    AreaChanged {
+        area: AreaDetails,
+        already: bool,
+    },
+    AreaList {
+        areas: Vec<AreaDetails>,
+        more: bool,
+    },
+    UserList {
+        users: Vec<UserSummary>,
+        more: bool,
+    },
+    Audit {
+        entries: Vec<AuditEntry>,
+        more: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -284,23 +374,52 @@ pub enum NodeRequest {
     /// A health check by an agent; needs no session and tells only what is public.
     Check,
     /// At the head, or before the first kept article with `from_start`.
-    Subscribe { area_id: AreaId, from_start: bool },
-    Unsubscribe { area_id: AreaId },
+    Subscribe {
+        area_id: AreaId,
+        from_start: bool,
+    },
+    Unsubscribe {
+        area_id: AreaId,
+    },
     /// Each is answered by itself: one bad post never fails its neighbours.
-    Post { posts: Vec<Post> },
+    Post {
+        posts: Vec<Post>,
+    },
     /// One's own article.
-    Delete { area_id: AreaId, seq: Seq },
+    Delete {
+        area_id: AreaId,
+        seq: Seq,
+    },
     /// `shown` acknowledges the page before, in the same round trip.
-    Read { area_id: AreaId, from: ReadFrom, limit: u32, shown: Option<Shown> },
-    MarkRead { marks: Vec<Mark> },
+    Read {
+        area_id: AreaId,
+        from: ReadFrom,
+        limit: u32,
+        shown: Option<Shown>,
+    },
+    MarkRead {
+        marks: Vec<Mark>,
+    },
     /// Sets the cursor to the head. `operation_id` makes a repeat harmless (I10).
-    CatchUp { area_id: AreaId, operation_id: Uuid },
+    CatchUp {
+        area_id: AreaId,
+        operation_id: Uuid,
+    },
     /// Takes back the last read or catch-up, once.
-    Undo { area_id: AreaId, operation_id: Uuid },
+    Undo {
+        area_id: AreaId,
+        operation_id: Uuid,
+    },
     /// Long poll: answers at once if there is something after the given places, else waits up to `wait_ms`.
-    Follow { areas: Vec<FollowArea>, wait_ms: u32 },
+    Follow {
+        areas: Vec<FollowArea>,
+        wait_ms: u32,
+    },
     /// The state of each number after `after`, so that a reader can prove that nothing is missing.
-    Verify { area_id: AreaId, after: Seq },
+    Verify {
+        area_id: AreaId,
+        after: Seq,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -349,17 +468,34 @@ pub struct FollowArea {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NodeReply {
     Checked(NodeStatus),
-    Subscribed { cursor: Seq, already: bool },
-    Unsubscribed { already: bool },
+    Subscribed {
+        cursor: Seq,
+        already: bool,
+    },
+    Unsubscribed {
+        already: bool,
+    },
     /// One result for each post, in the same order.
-    Posted { results: Vec<Result<Posted, ErrorReply>> },
-    Deleted { already: bool },
+    Posted {
+        results: Vec<Result<Posted, ErrorReply>>,
+    },
+    Deleted {
+        already: bool,
+    },
     Page(Page),
     /// The cursors as they are now, in the order of the marks; an area that is gone keeps its place with an error.
-    Marked { cursors: Vec<Result<Cursor, ErrorReply>> },
-    CursorMoved { cursor: Cursor, already: bool },
+    Marked {
+        cursors: Vec<Result<Cursor, ErrorReply>>,
+    },
+    CursorMoved {
+        cursor: Cursor,
+        already: bool,
+    },
     /// Empty when the wait ended with nothing new.
-    Followed { pages: Vec<Page>, ended: Vec<FollowEnded> },
+    Followed {
+        pages: Vec<Page>,
+        ended: Vec<FollowEnded>,
+    },
     Verified(VerifyPage),
 }
 

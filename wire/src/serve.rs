@@ -69,8 +69,12 @@ where
     }
 }
 
-async fn one_request<H, F>(shared: Arc<Shared<H>>, stream: TcpStream, peer: SocketAddr, _permit: OwnedSemaphorePermit)
-where
+async fn one_request<H, F>(
+    shared: Arc<Shared<H>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+) where
     H: Fn(Request, SocketAddr) -> F,
     F: Future<Output = Reply>,
 {

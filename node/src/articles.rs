@@ -1,0 +1,136 @@
+//! Posting, deleting, reading and verifying: what a node does with articles.
+
+use crate::Node;
+use db::articles::{NewPost, Page, State};
+use db::subscriptions::Shown;
+use server::{Failure, token_hash};
+use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX, POSTS_PER_REQUEST_MAX};
+use wire::{
+    AreaId, Article, ErrorCode, ErrorReply, NodeReply, Post, Posted, ReadFrom, Seq, Token, VerifiedState,
+    VerifyPage,
+};
+
+/// Checks each post, commits the good ones with whatever else is posted just then, and answers for each.
+pub async fn post(node: &Node, token: Option<Token>, posts: Vec<Post>) -> Result<NodeReply, Failure> {
+    let token = token_hash(token)?;
+    if posts.is_empty() || posts.len() > POSTS_PER_REQUEST_MAX {
+        let text = format!("a request posts 1 to {POSTS_PER_REQUEST_MAX} articles, not {}", posts.len());
+        return Err(ErrorReply::invalid(text).into());
+    }
+    let mut results: Vec<Option<Result<Posted, ErrorReply>>> =
+        posts.iter().map(|post| check(post).err().map(Err)).collect();
+    let accepted = posts
+        .into_iter()
+        .zip(&results)
+        .filter(|(_, refused)| refused.is_none())
+        .map(|(post, _)| NewPost { token, area_id: post.area_id.0, id: post.id, body: post.body })
+        .collect();
+    let mut committed = node.lanes.commit(accepted).await?.into_iter();
+    for result in results.iter_mut().filter(|result| result.is_none()) {
+        *result = committed.next();
+    }
+    let lost = || Err(ErrorReply::unavailable("the post got no answer: a repeat is safe"));
+    Ok(NodeReply::Posted { results: results.into_iter().map(|result| result.unwrap_or_else(lost)).collect() })
+}
+
+fn check(post: &Post) -> Result<(), ErrorReply> {
+    if post.body.is_empty() {
+        return Err(ErrorReply::invalid("an article cannot be empty"));
+    }
+    if post.body.len() > BODY_BYTES_MAX {
+        let text = format!("an article has at most {BODY_BYTES_MAX} bytes, this one has {}", post.body.len());
+        return Err(ErrorReply::new(ErrorCode::TooLarge, text));
+    }
+    if post.body.contains('\0') {
+        return Err(ErrorReply::invalid("an article is text: it cannot hold a NUL character"));
+    }
+    Ok(())
+}
+
+pub async fn delete(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    seq: Seq,
+) -> Result<NodeReply, Failure> {
+    let already = db::articles::delete(&node.db, &token_hash(token)?, area_id.0, seq).await?;
+    Ok(NodeReply::Deleted { already })
+}
+
+pub async fn read(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    from: ReadFrom,
+    limit: u32,
+    shown: Option<wire::Shown>,
+) -> Result<NodeReply, Failure> {
+    let from = match from {
+        ReadFrom::Unread => db::articles::From::Unread,
+        ReadFrom::Start => db::articles::From::Start,
+        ReadFrom::After(seq) => db::articles::From::After(seq.max(0)),
+    };
+    let page = db::articles::read(
+        &node.db,
+        &token_hash(token)?,
+        area_id.0,
+        from,
+        shown.map(shown_of),
+        limit.clamp(1, PAGE_ARTICLES_MAX).into(),
+        PAGE_BYTES_MAX as i64,
+    )
+    .await?;
+    Ok(NodeReply::Page(page_of(page)))
+}
+
+pub async fn verify(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    after: Seq,
+) -> Result<NodeReply, Failure> {
+    let after = after.max(0);
+    let found = db::articles::verify(&node.db, &token_hash(token)?, area_id.0, after).await?;
+    let state_of = |state| match state {
+        State::Kept => VerifiedState::Kept,
+        State::Deleted => VerifiedState::Deleted,
+        State::Expired => VerifiedState::Expired,
+        State::Missing => VerifiedState::Missing,
+        State::Damaged => VerifiedState::Damaged,
+    };
+    Ok(NodeReply::Verified(VerifyPage {
+        from: after + 1,
+        states: found.states.into_iter().map(state_of).collect(),
+        last_seq: found.last_seq,
+        expired_through: found.expired_through,
+    }))
+}
+
+pub(crate) fn shown_of(shown: wire::Shown) -> Shown {
+    Shown { from: shown.from, upto: shown.upto, generation: shown.generation, reading_id: shown.reading_id }
+}
+
+pub(crate) fn page_of(page: Page) -> wire::Page {
+    wire::Page {
+        area_id: AreaId(page.area_id),
+        from: page.from,
+        more: page.upto < page.last_seq,
+        upto: page.upto,
+        generation: page.generation,
+        cursor: page.cursor,
+        last_seq: page.last_seq,
+        expired_through: page.expired_through,
+        articles: page.articles.into_iter().map(article_of).collect(),
+        deleted: page.deleted,
+    }
+}
+
+pub(crate) fn article_of(article: db::articles::Article) -> Article {
+    Article {
+        seq: article.seq,
+        id: article.id,
+        author: article.author,
+        posted_at_us: article.posted_at_us,
+        body: article.body,
+    }
+}

@@ -1,0 +1,84 @@
+//! Following: a long poll. Look, and if there is nothing, wait in the hub; notifications and polling wake it.
+
+use crate::Node;
+use crate::articles::{article_of, page_of, shown_of};
+use crate::hub::Delivery;
+use crate::subscriptions::check_distinct;
+use db::articles::Page;
+use db::follow::{Look, Place};
+use server::{Failure, token_hash};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use wire::limits::{FOLLOW_WAIT_MS_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
+use wire::{AreaId, FollowArea, FollowEnded, NodeReply, Token};
+
+pub async fn follow(
+    node: &Node,
+    token: Option<Token>,
+    areas: Vec<FollowArea>,
+    wait_ms: u32,
+) -> Result<NodeReply, Failure> {
+    let token = token_hash(token)?;
+    check_distinct(areas.iter().map(|area| area.area_id))?;
+    let deadline = Instant::now() + Duration::from_millis(wait_ms.min(FOLLOW_WAIT_MS_MAX).into());
+    let mut places: Vec<Place> = areas
+        .into_iter()
+        .map(|area| Place {
+            area_id: area.area_id.0,
+            after: area.after.max(0),
+            shown: area.shown.map(shown_of),
+        })
+        .collect();
+    loop {
+        // The moment comes before the look, or what is posted between look and wait would be missed until the next poll.
+        let moment = node.hub.moment();
+        let look =
+            db::follow::look(&node.db, &token, &places, PAGE_ARTICLES_MAX.into(), PAGE_BYTES_MAX as i64)
+                .await?;
+        if !look.pages.is_empty() || !look.ended.is_empty() {
+            return Ok(looked(look));
+        }
+        let waited: Vec<(i64, i64)> = places.iter().map(|place| (place.area_id, place.after)).collect();
+        for place in &mut places {
+            place.shown = None; // applied by the look
+        }
+        let Some(mut seat) = node.hub.wait(look.session_id, look.user_id, &waited, moment)? else { continue };
+        match timeout_at(deadline, &mut seat.delivery).await {
+            Err(_) => return Ok(NodeReply::Followed { pages: vec![], ended: vec![] }),
+            Ok(Ok(Delivery::News { page, after, cursor, generation })) => {
+                let pages = vec![cut(&page, after, cursor, generation)];
+                return Ok(NodeReply::Followed { pages, ended: vec![] });
+            }
+            Ok(Ok(Delivery::Ended { area_id, error })) => {
+                let ended = vec![FollowEnded { area_id: AreaId(area_id), error }];
+                return Ok(NodeReply::Followed { pages: vec![], ended });
+            }
+            Ok(Ok(Delivery::Refused(error))) => return Err(error.into()),
+            Ok(Ok(Delivery::LookAgain) | Err(_)) => {}
+        }
+    }
+}
+
+fn looked(look: Look) -> NodeReply {
+    let ended = look
+        .ended
+        .into_iter()
+        .map(|(area_id, error)| FollowEnded { area_id: AreaId(area_id), error: Failure::from(error).0 });
+    NodeReply::Followed { pages: look.pages.into_iter().map(page_of).collect(), ended: ended.collect() }
+}
+
+/// What of a shared page comes after this follower's place.
+fn cut(page: &Page, after: i64, cursor: i64, generation: i64) -> wire::Page {
+    wire::Page {
+        area_id: AreaId(page.area_id),
+        from: after + 1,
+        upto: page.upto,
+        generation,
+        cursor,
+        last_seq: page.last_seq,
+        expired_through: page.expired_through,
+        articles: page.articles.iter().filter(|a| a.seq > after).cloned().map(article_of).collect(),
+        deleted: page.deleted.iter().copied().filter(|seq| *seq > after).collect(),
+        more: page.upto < page.last_seq,
+    }
+}

@@ -1,0 +1,78 @@
+//! Subscribing and the cursor: what a node does with subscriptions.
+
+use crate::Node;
+use crate::articles::shown_of;
+use db::subscriptions::Cursor;
+use server::{Failure, token_hash};
+use uuid::Uuid;
+use wire::limits::AREAS_PER_REQUEST_MAX;
+use wire::{AreaId, ErrorCode, ErrorReply, Mark, NodeReply, Token};
+
+pub async fn subscribe(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    from_start: bool,
+) -> Result<NodeReply, Failure> {
+    let (cursor, already) =
+        db::subscriptions::subscribe(&node.db, &token_hash(token)?, area_id.0, from_start).await?;
+    Ok(NodeReply::Subscribed { cursor, already })
+}
+
+pub async fn unsubscribe(node: &Node, token: Option<Token>, area_id: AreaId) -> Result<NodeReply, Failure> {
+    let already = db::subscriptions::unsubscribe(&node.db, &token_hash(token)?, area_id.0).await?;
+    Ok(NodeReply::Unsubscribed { already })
+}
+
+pub async fn mark_read(node: &Node, token: Option<Token>, marks: Vec<Mark>) -> Result<NodeReply, Failure> {
+    check_distinct(marks.iter().map(|mark| mark.area_id))?;
+    let marks: Vec<_> = marks.iter().map(|mark| (mark.area_id.0, shown_of(mark.shown))).collect();
+    let cursors = db::subscriptions::mark(&node.db, &token_hash(token)?, &marks).await?;
+    let cursors = cursors
+        .into_iter()
+        .map(|result| result.map(cursor_of).map_err(|error| Failure::from(error).0))
+        .collect();
+    Ok(NodeReply::Marked { cursors })
+}
+
+/// Each area once, and not too many: a statement joins them, and an answer has a place for each.
+pub(crate) fn check_distinct(area_ids: impl Iterator<Item = AreaId>) -> Result<(), ErrorReply> {
+    let mut area_ids: Vec<AreaId> = area_ids.collect();
+    let count = area_ids.len();
+    if count == 0 || count > AREAS_PER_REQUEST_MAX {
+        let text = format!("a request names 1 to {AREAS_PER_REQUEST_MAX} areas, not {count}");
+        return Err(ErrorReply::new(ErrorCode::TooLarge, text));
+    }
+    area_ids.sort_unstable();
+    area_ids.dedup();
+    if area_ids.len() < count {
+        return Err(ErrorReply::invalid("an area is named twice"));
+    }
+    Ok(())
+}
+
+pub async fn catch_up(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    operation_id: Uuid,
+) -> Result<NodeReply, Failure> {
+    let (cursor, already) =
+        db::subscriptions::catch_up(&node.db, &token_hash(token)?, area_id.0, operation_id).await?;
+    Ok(NodeReply::CursorMoved { cursor: cursor_of(cursor), already })
+}
+
+pub async fn undo(
+    node: &Node,
+    token: Option<Token>,
+    area_id: AreaId,
+    operation_id: Uuid,
+) -> Result<NodeReply, Failure> {
+    let (cursor, already) =
+        db::subscriptions::undo(&node.db, &token_hash(token)?, area_id.0, operation_id).await?;
+    Ok(NodeReply::CursorMoved { cursor: cursor_of(cursor), already })
+}
+
+fn cursor_of(cursor: Cursor) -> wire::Cursor {
+    wire::Cursor { cursor: cursor.cursor, generation: cursor.generation, unread: cursor.unread }
+}
