@@ -1,1 +1,24 @@
-//! x
+//! The whole service under test: the real servers on real sockets over a real PostgreSQL.
+//!
+//! - [`service`]: an agent and some nodes in this process, each test on a database of its own.
+//! - [`person`]: somebody who speaks the protocol directly, at a node of his choice: what the client would hide (which
+//!   node, which retry) is what these tests are about.
+//! - [`watchdog`]: tests wait for events, and this ends them when an event never comes.
+//!
+//! The tests are named after the invariants that they hold (I1–I10 of `docs/architecture.md`).
+
+#![allow(clippy::unwrap_used)] // a harness that unwraps fails the test at the place
+
+pub mod person;
+pub mod service;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// No event of a healthy service takes so long; a test that waits longer has failed.
+pub const WATCHDOG_S: u64 = 30;
+
+/// Runs a test under the watchdog.
+pub async fn watchdog<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(WATCHDOG_S), test).await.expect("the watchdog barked")
+}
