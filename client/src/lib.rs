@@ -1,1 +1,36 @@
-//! x
+//! Gaceta's client: every command, as a program for the terminal and as the prompt of `gaceta-standalone`.
+//!
+//! Read in this order:
+//! - [`command`]: ONE definition of every command, for the command line and for the prompt.
+//! - [`run`]: from arguments to an exit code.
+//! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
+//! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
+//!   under it, with retries and hedging.
+//! - [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
+//! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
+//! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
+//! - [`settings`], [`values`], [`files`], [`stop`]: small things under all of them.
+//!
+//! This crate knows the protocol and nothing of the database.
+
+pub mod command;
+pub mod context;
+pub mod execute;
+pub mod exit;
+pub mod files;
+pub mod outbox;
+pub mod outcome;
+pub mod render;
+pub mod repl;
+pub mod run;
+pub mod session;
+pub mod settings;
+pub mod stop;
+pub mod terminal;
+pub mod transport;
+pub mod values;
+
+pub use context::Identity;
+pub use execute::accounts::login_with_password;
+pub use repl::prompt;
+pub use settings::Settings;

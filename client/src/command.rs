@@ -1,0 +1,374 @@
+//! Every command, once: for the command line, for the prompt, for help and for the shells' completion.
+
+use crate::settings::parse_context;
+use crate::values::{
+    ArticleRef, parse_address, parse_after, parse_article, parse_keep_count, parse_keep_for, parse_timeout,
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::time::Duration;
+use uuid::Uuid;
+use wire::{Keep, Role, Seq};
+
+const ENVIRONMENT: &str = "\
+Environment:
+  GACETA_AGENTS   like --agents
+  GACETA_CONTEXT  like --context
+  GACETA_TOKEN    a session's token, instead of the context's
+  NO_COLOR        no colours
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 not logged in, 5 denied, 6 unavailable (a repeat is safe), \
+7 conflict, 130/143 interrupted";
+
+/// Read and post news in areas, from a terminal. Without a command: the prompt.
+#[derive(Debug, Parser)]
+#[command(name = "gaceta", version, after_help = ENVIRONMENT)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct GlobalArgs {
+    /// Where the service is; only these are tried
+    #[arg(long, global = true, value_name = "HOST:PORT,…", value_delimiter = ',', value_parser = parse_address)]
+    pub agents: Vec<String>,
+    /// Which session, when there are several [default: default]
+    #[arg(long, global = true, value_name = "NAME", value_parser = parse_context)]
+    pub context: Option<String>,
+    /// How long the service may take [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// One compact line of JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    pub no_input: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PasswordArgs {
+    /// Take the password from standard input, without its final newline
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Make an account and log in
+    Register {
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Log in
+    Login {
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// End this session
+    Logout,
+    /// Show who is logged in, and where
+    Whoami,
+    /// Change your password; your other sessions end
+    Passwd {
+        /// Take the old and the new password from standard input, one a line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List your sessions, or end some
+    Sessions {
+        /// End all of them, this one included
+        #[arg(long)]
+        all: bool,
+        #[command(subcommand)]
+        action: Option<SessionsAction>,
+    },
+    /// List every area
+    Areas,
+    /// List the areas that you are subscribed to
+    Subscriptions,
+    /// Subscribe to an area
+    Subscribe {
+        area: String,
+        /// Count what is already there as unread
+        #[arg(long)]
+        from_start: bool,
+    },
+    /// End a subscription
+    Unsubscribe { area: String },
+    /// Read articles; without an area, whatever is unread anywhere
+    Read(ReadArgs),
+    /// Mark everything as read
+    Catchup {
+        /// Without it: every subscribed area
+        area: Option<String>,
+    },
+    /// Take back the last read or catch-up, once
+    Undo {
+        /// Without it: every subscribed area
+        area: Option<String>,
+    },
+    /// Show articles as they come, unread ones first
+    Follow {
+        /// Without them: every subscribed area
+        areas: Vec<String>,
+        /// Only what comes from now on
+        #[arg(long)]
+        new: bool,
+    },
+    /// Post an article
+    Post(PostArgs),
+    /// List the posts that wait to be sent
+    Outbox,
+    /// Delete your own article
+    Delete {
+        #[arg(value_name = "AREA#SEQ", value_parser = parse_article)]
+        article: ArticleRef,
+    },
+    /// Check that every number of an area is accounted for
+    Verify { area: String },
+    /// Manage areas, articles and users
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Print the completion script of a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum SessionsAction {
+    /// End one session, or all of them
+    End {
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        session_id: Option<i64>,
+        /// All of them, this one included
+        #[arg(long, conflicts_with = "session_id")]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReadArgs {
+    pub area: Option<String>,
+    /// What you have not read yet (the default)
+    #[arg(long, group = "place")]
+    pub unread: bool,
+    /// From the first kept article
+    #[arg(long, group = "place", requires = "area")]
+    pub all: bool,
+    /// From the article after this number
+    #[arg(long, group = "place", requires = "area", value_name = "SEQ", value_parser = parse_after,
+        allow_negative_numbers = true)]
+    pub after: Option<Seq>,
+    /// How many articles at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Leave them unread
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PostArgs {
+    #[arg(required_unless_present = "resume")]
+    pub area: Option<String>,
+    /// Words are joined by blanks; - reads standard input
+    pub text: Vec<String>,
+    /// One article for each line
+    #[arg(long)]
+    pub lines: bool,
+    /// The identity of this post: a repeat with the same one posts nothing twice
+    #[arg(long, value_name = "UUID", conflicts_with = "lines")]
+    pub id: Option<Uuid>,
+    /// Send what waits in the outbox
+    #[arg(long, conflicts_with_all = ["area", "text", "lines", "id"])]
+    pub resume: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminCommand {
+    /// Areas
+    #[command(subcommand)]
+    Area(AdminArea),
+    /// Articles
+    #[command(subcommand)]
+    Article(AdminArticle),
+    /// Users
+    #[command(subcommand)]
+    User(AdminUser),
+    /// Show who did what, newest first
+    Audit {
+        /// How many entries
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminArea {
+    /// Make an area
+    Add {
+        name: String,
+        #[command(flatten)]
+        settings: AreaArgs,
+    },
+    /// Change an area
+    #[command(arg_required_else_help = true)]
+    Set {
+        name: String,
+        #[command(flatten)]
+        settings: AreaArgs,
+    },
+    /// Remove an area with its articles
+    Rm {
+        name: String,
+        /// The name once more: this ends every subscription
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
+    /// Bring the last removed area of this name back, until it is purged
+    Restore { name: String },
+    /// List every area, removed ones too
+    List,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AreaArgs {
+    #[arg(long)]
+    pub description: Option<String>,
+    /// How many nodes serve it: more for areas in demand
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub replicas: Option<u32>,
+    /// Articles older than this expire, like 90d, or forever
+    #[arg(long, value_name = "TIME", value_parser = parse_keep_for)]
+    pub keep_for: Option<Keep>,
+    /// Only so many newest articles are kept, or forever
+    #[arg(long, value_name = "N", value_parser = parse_keep_count)]
+    pub keep_count: Option<Keep>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminArticle {
+    /// Remove someone's article
+    Rm {
+        #[arg(value_name = "AREA#SEQ", value_parser = parse_article)]
+        article: ArticleRef,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminUser {
+    /// List every user
+    List,
+    /// Make an account
+    Add {
+        name: String,
+        #[arg(long, value_enum, default_value = "user")]
+        role: RoleArg,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Set someone's password; their sessions end
+    Passwd {
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Change what someone may do
+    Role { name: String, role: RoleArg },
+    /// Lock an account; its sessions end
+    Disable { name: String },
+    /// Unlock an account
+    Enable { name: String },
+    /// List someone's sessions
+    Sessions { name: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    User,
+    Admin,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::User => Self::User,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = shlex::split(&format!("gaceta {line}")).unwrap();
+        Cli::try_parse_from(words).map(|cli| cli.command.unwrap())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in ["gaceta --json --timeout 5s areas", "gaceta areas --timeout 5s --json"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.json);
+            assert_eq!(cli.global.timeout, Some(Duration::from_secs(5)));
+        }
+        let cli = Cli::try_parse_from("gaceta whoami --agents a:1,b:2".split(' ')).unwrap();
+        assert_eq!(cli.global.agents, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn post_takes_words_standard_input_or_nothing() {
+        let post = |line| match parse(line) {
+            Ok(Command::Post(args)) => args,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(post("post news Hello, world").text, ["Hello,", "world"]);
+        assert_eq!(post("post news -").text, ["-"]);
+        assert_eq!(post("post news -- --lines").text, ["--lines"]);
+        assert!(post("post 'city news' --lines").lines);
+        assert!(post("post --resume").resume);
+        assert!(parse("post").is_err());
+        assert!(parse("post news --resume").is_err());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "read news --all --unread",
+            "read --all",
+            "read news --after -1",
+            "read news --limit 0",
+            "sessions end",
+            "sessions end 1 --all",
+            "admin area rm news",
+            "admin area add news --replicas 17",
+            "delete news",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        for line in [
+            "sessions",
+            "sessions --all",
+            "sessions end --all",
+            "sessions end 3",
+            "read",
+            "read news --after 0",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What is remembered between commands: a session, whose it is, and where its service was found. One 0600 file for
+//! each context, under `contexts/`.
+
+use crate::files;
+use crate::settings::Settings;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use uuid::Uuid;
+use wire::{LoggedIn, Token};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The agents that the session was made through.
+    #[serde(default)]
+    pub agents: Vec<String>,
+    /// The one that answered last: asked first.
+    #[serde(default)]
+    pub last_agent: Option<String>,
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// Hexadecimal. Never shown.
+    #[serde(default)]
+    pub token: Option<String>,
+}
+
+/// Whose session it is, and at which installation of the service: the outbox is kept apart by both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub user: String,
+    pub service_id: Uuid,
+}
+
+impl Context {
+    /// An empty one when there is none yet.
+    pub fn load(settings: &Settings) -> anyhow::Result<Self> {
+        let path = path(settings);
+        let Some(bytes) = files::read_if_there(&path)? else { return Ok(Self::default()) };
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is damaged: remove it and log in again", path.display()))
+    }
+
+    /// Reads, changes and replaces the file under a lock, so that two commands do not undo each other's change.
+    pub fn update(settings: &Settings, change: impl FnOnce(&mut Self)) -> anyhow::Result<Self> {
+        let path = path(settings);
+        files::private_dir(&settings.state_dir.join("contexts"))?;
+        let lock_path = path.with_extension("lock");
+        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
+        let lock =
+            lock.with_context(|| format!("cannot write {}: check its permissions", lock_path.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        // A damaged file must not keep anybody from logging in again.
+        let mut context = Self::load(settings).unwrap_or_default();
+        let before = context.clone();
+        change(&mut context);
+        if context != before {
+            files::replace(&path, &serde_json::to_vec_pretty(&context)?)?;
+        }
+        Ok(context)
+    }
+
+    pub fn token(&self) -> Option<Token> {
+        self.token.as_deref().and_then(Token::from_text)
+    }
+
+    pub fn log_in(&mut self, session: &LoggedIn, agents: &[String]) {
+        self.agents = agents.to_vec();
+        self.identity = Some(Identity { user: session.user.clone(), service_id: session.service_id });
+        self.token = Some(session.token.to_text());
+    }
+
+    /// Forgets the session; where the service is stays known.
+    pub fn log_out(&mut self) {
+        self.identity = None;
+        self.token = None;
+    }
+}
+
+fn path(settings: &Settings) -> PathBuf {
+    // Not `with_extension`: a context may have a dot in its name.
+    settings.state_dir.join("contexts").join(format!("{}.json", settings.context))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_session_is_kept_private_and_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::new(dir.path().join("gaceta"));
+        assert_eq!(Context::load(&settings).unwrap(), Context::default());
+
+        let session = LoggedIn {
+            token: Token([7; 32]),
+            session_id: 1,
+            user: "Ana".into(),
+            role: wire::Role::User,
+            service_id: Uuid::nil(),
+            already: false,
+        };
+        Context::update(&settings, |c| c.log_in(&session, &["a:1".into()])).unwrap();
+        let loaded = Context::load(&settings).unwrap();
+        assert_eq!(loaded.token(), Some(Token([7; 32])));
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path(&settings)), 0o600);
+        assert_eq!(mode(settings.state_dir.join("contexts")), 0o700);
+
+        Context::update(&settings, Context::log_out).unwrap();
+        let loaded = Context::load(&settings).unwrap();
+        assert_eq!((loaded.token(), loaded.agents), (None, vec!["a:1".to_owned()]));
+    }
+}

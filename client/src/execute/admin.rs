@@ -1,0 +1,169 @@
+//! What administrators do. The rights are checked by the service, for every request.
+
+use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs};
+use crate::exit::Failure;
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::terminal;
+use uuid::Uuid;
+use wire::limits::LIST_ROWS_MAX;
+use wire::{AdminRequest, AgentReply, AgentRequest, AreaDetails, AreaSettings, AuditEntry, UserSummary};
+
+pub async fn admin(session: &Session, command: AdminCommand) -> Result<Outcome, Failure> {
+    match command {
+        AdminCommand::Area(command) => area(session, command).await,
+        AdminCommand::Article(AdminArticle::Rm { article }) => {
+            let request = AdminRequest::ArticleRemove { area: article.area.clone(), seq: article.seq };
+            let already = session.agent_done(AgentRequest::Admin(request)).await?;
+            Ok(Outcome::Deleted { area: article.area, seq: article.seq, already })
+        }
+        AdminCommand::User(command) => user(session, command).await,
+        AdminCommand::Audit { limit } => audit(session, limit).await,
+    }
+}
+
+async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure> {
+    match command {
+        AdminArea::Add { name, settings } => {
+            let settings = area_settings(settings);
+            let request = AdminRequest::AreaAdd { creation_id: Uuid::now_v7(), name, settings };
+            area_changed(session, request, "added").await
+        }
+        AdminArea::Set { name, settings } => {
+            let settings = area_settings(settings);
+            if settings == AreaSettings::default() {
+                return Err(Failure::usage(
+                    "say what to set: --description, --replicas, --keep-for or --keep-count",
+                ));
+            }
+            area_changed(session, AdminRequest::AreaSet { name, settings }, "changed").await
+        }
+        AdminArea::Rm { name, confirm } => {
+            if name != confirm {
+                return Err(Failure::usage(format!(
+                    "to remove it for good, repeat its name: --confirm {name:?}"
+                )));
+            }
+            let area = session.locate(&name).await?.area;
+            let request = AdminRequest::AreaRemove { area_id: area.area_id };
+            match session.agent(AgentRequest::Admin(request)).await? {
+                AgentReply::Done { already } | AgentReply::AreaChanged { already, .. } => {
+                    Ok(Outcome::AreaRemoved { area: area.name, already })
+                }
+                _ => Err(Failure::unexpected_reply()),
+            }
+        }
+        AdminArea::Restore { name } => {
+            area_changed(session, AdminRequest::AreaRestore { name }, "restored").await
+        }
+        AdminArea::List => area_list(session).await.map(Outcome::AreaList),
+    }
+}
+
+fn area_settings(args: AreaArgs) -> AreaSettings {
+    AreaSettings {
+        description: args.description,
+        replicas: args.replicas,
+        keep_for_s: args.keep_for,
+        keep_count: args.keep_count,
+    }
+}
+
+async fn area_changed(
+    session: &Session,
+    request: AdminRequest,
+    done: &'static str,
+) -> Result<Outcome, Failure> {
+    match session.agent(AgentRequest::Admin(request)).await? {
+        AgentReply::AreaChanged { area, already } => Ok(Outcome::AreaChanged { area, done, already }),
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+async fn area_list(session: &Session) -> Result<Vec<AreaDetails>, Failure> {
+    let mut all: Vec<AreaDetails> = Vec::new();
+    loop {
+        let after = all.last().map(|area| area.area_id);
+        match session.agent(AgentRequest::Admin(AdminRequest::AreaList { after })).await? {
+            AgentReply::AreaList { areas, more } => {
+                let goes_on = more && !areas.is_empty();
+                all.extend(areas);
+                if !goes_on {
+                    return Ok(all);
+                }
+            }
+            _ => return Err(Failure::unexpected_reply()),
+        }
+        session.progressed();
+    }
+}
+
+async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure> {
+    let (user, request, done) = match command {
+        AdminUser::List => return user_list(session).await.map(Outcome::UserList),
+        AdminUser::Sessions { name } => {
+            let request = AgentRequest::Admin(AdminRequest::UserSessions { name });
+            return match session.agent(request).await? {
+                AgentReply::Sessions { sessions } => Ok(Outcome::Sessions(sessions)),
+                _ => Err(Failure::unexpected_reply()),
+            };
+        }
+        AdminUser::Add { name, role, password } => {
+            let prompt = format!("Password for {name}");
+            let password =
+                terminal::new_password(&session.settings, password.password_stdin, &prompt).await?;
+            (name.clone(), AdminRequest::UserAdd { name, password, role: role.into() }, "added")
+        }
+        AdminUser::Passwd { name, password } => {
+            let prompt = format!("New password for {name}");
+            let password =
+                terminal::new_password(&session.settings, password.password_stdin, &prompt).await?;
+            (name.clone(), AdminRequest::UserPassword { name, password }, "has a new password")
+        }
+        AdminUser::Role { name, role } => {
+            (name.clone(), AdminRequest::UserRole { name, role: role.into() }, "has a new role")
+        }
+        AdminUser::Disable { name } => (name.clone(), AdminRequest::UserDisable { name }, "disabled"),
+        AdminUser::Enable { name } => (name.clone(), AdminRequest::UserEnable { name }, "enabled"),
+    };
+    let already = session.agent_done(AgentRequest::Admin(request)).await?;
+    Ok(Outcome::UserChanged { user, done, already })
+}
+
+async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
+    let mut all: Vec<UserSummary> = Vec::new();
+    loop {
+        let after = all.last().map(|user| user.name.clone());
+        match session.agent(AgentRequest::Admin(AdminRequest::UserList { after })).await? {
+            AgentReply::UserList { users, more } => {
+                let goes_on = more && !users.is_empty();
+                all.extend(users);
+                if !goes_on {
+                    return Ok(all);
+                }
+            }
+            _ => return Err(Failure::unexpected_reply()),
+        }
+        session.progressed();
+    }
+}
+
+async fn audit(session: &Session, limit: u32) -> Result<Outcome, Failure> {
+    let mut all: Vec<AuditEntry> = Vec::new();
+    loop {
+        let left = limit.saturating_sub(all.len() as u32);
+        let before = all.last().map(|entry| entry.audit_id);
+        let request = AdminRequest::Audit { before, limit: left.min(LIST_ROWS_MAX) };
+        match session.agent(AgentRequest::Admin(request)).await? {
+            AgentReply::Audit { entries, more } => {
+                let goes_on = more && !entries.is_empty();
+                all.extend(entries);
+                if !goes_on || all.len() >= limit as usize {
+                    return Ok(Outcome::Audit(all));
+                }
+            }
+            _ => return Err(Failure::unexpected_reply()),
+        }
+        session.progressed();
+    }
+}

@@ -1,0 +1,296 @@
+//! `follow`: one long poll at a time, to one node, for all areas, for as long as the person likes.
+//!
+//! Whatever breaks, it goes on by itself where it was: each poll carries the places that were reached, so another node
+//! can answer it as well (I3, I6). What was shown is acknowledged by the next poll; on leaving, by one mark.
+
+use super::areas::subscriptions;
+use super::reading::{extended, mark};
+use crate::exit::Failure;
+use crate::outcome::{Outcome, items};
+use crate::session::{Nodes, Session, fresh_nodes};
+use crate::stop::Stop;
+use crate::transport::{self, Ask, Candidate, jittered};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+use wire::limits::{AREAS_PER_REQUEST_MAX, FOLLOW_WAIT_MS_MAX};
+use wire::{
+    AreaId, ErrorCode, ErrorReply, FollowArea, FollowEnded, Mark, NodeReply, NodeRequest, Page, ReplyBody,
+    RequestBody, Seq, Shown, SubscriptionSummary,
+};
+
+/// A node that is stuck is noticed when its poll should long have ended: shorter polls notice sooner, and cost more.
+const WAIT_MS: u32 = if FOLLOW_WAIT_MS_MAX < 10_000 { FOLLOW_WAIT_MS_MAX } else { 10_000 };
+/// After this the answer of a poll that ended is not on its way any more.
+const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+/// Between two rounds through all nodes, doubling.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// A break that is over by then is nobody's business.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
+/// The last mark must not keep anybody from leaving. What it loses is shown again, nothing else.
+const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+pub async fn follow(
+    session: &Session,
+    areas: Vec<String>,
+    new: bool,
+    stop: &Stop,
+) -> Result<Outcome, Failure> {
+    session.require_login()?;
+    let started = tokio::select! {
+        started = Follower::start(session, areas, new) => started?,
+        failure = stop.raised() => return Err(failure),
+    };
+    let Some(mut follower) = started else {
+        session.output.note(
+            "You are subscribed to nothing: `gaceta areas` lists what there is, `gaceta subscribe AREA`.",
+        );
+        return Ok(Outcome::Nothing);
+    };
+    let end = tokio::select! {
+        end = follower.run() => end,
+        failure = stop.raised() => failure,
+    };
+    follower.leave().await;
+    Err(end)
+}
+
+struct Follower<'a> {
+    session: &'a Session,
+    areas: Vec<Followed>,
+    reading_id: Uuid,
+    nodes: Nodes,
+    /// Nodes not yet tried in this round.
+    queue: VecDeque<Candidate>,
+    /// The node that answered last.
+    current: Option<Candidate>,
+    trouble: Option<Trouble>,
+    pause: Duration,
+}
+
+/// One area, and how far it was shown.
+struct Followed {
+    area_id: AreaId,
+    name: String,
+    after: Seq,
+    generation: i64,
+    shown: Option<Shown>,
+    /// `shown` has changed since a node last heard of it.
+    unheard: bool,
+}
+
+struct Trouble {
+    since: Instant,
+    told: bool,
+}
+
+impl<'a> Follower<'a> {
+    /// `None` when there is nothing to follow.
+    async fn start(session: &'a Session, names: Vec<String>, new: bool) -> Result<Option<Self>, Failure> {
+        let (refs, nodes) = session.locate_all(names).await?;
+        let subscribed = subscriptions(session).await?;
+        let chosen: Vec<SubscriptionSummary> = if refs.is_empty() {
+            subscribed
+        } else {
+            let mut chosen = Vec::new();
+            for area in refs {
+                match subscribed.iter().find(|subscription| subscription.area_id == area.area_id) {
+                    Some(_) if chosen.iter().any(|c: &SubscriptionSummary| c.area_id == area.area_id) => {}
+                    Some(subscription) => chosen.push(subscription.clone()),
+                    None => {
+                        let why = format!("not subscribed: `gaceta subscribe {:?}` first", area.name);
+                        return Err(Failure::service(ErrorCode::Denied, why));
+                    }
+                }
+            }
+            chosen
+        };
+        if chosen.len() > AREAS_PER_REQUEST_MAX {
+            let why = format!("at most {AREAS_PER_REQUEST_MAX} areas can be followed at once: name some");
+            return Err(Failure::usage(why));
+        }
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let areas = chosen
+            .into_iter()
+            .map(|subscription| Followed {
+                area_id: subscription.area_id,
+                name: subscription.name,
+                after: if new { subscription.last_seq } else { subscription.cursor },
+                generation: subscription.generation,
+                shown: None,
+                unheard: false,
+            })
+            .collect();
+        Ok(Some(Self {
+            session,
+            areas,
+            reading_id: Uuid::now_v7(),
+            nodes,
+            queue: VecDeque::new(),
+            current: None,
+            trouble: None,
+            pause: PAUSE_MIN,
+        }))
+    }
+
+    /// Never returns but for a failure that waiting does not cure.
+    async fn run(&mut self) -> Failure {
+        loop {
+            let polled = match self.candidate().await {
+                Some(candidate) => self.poll(candidate).await,
+                None => Err(Failure::service(ErrorCode::Unavailable, "no node can be found")),
+            };
+            let (pages, ended) = match polled {
+                Ok(answer) => answer,
+                Err(failure) if failure.is_retryable() => {
+                    self.struggle(&failure).await;
+                    continue;
+                }
+                Err(failure) => return failure,
+            };
+            if let Err(failure) = self.take(pages).await {
+                return failure;
+            }
+            if let Some(last) = self.drop_ended(ended) {
+                return last.into();
+            }
+        }
+    }
+
+    /// The node that answered last, else the next of the round; new rounds ask where the nodes are.
+    async fn candidate(&mut self) -> Option<Candidate> {
+        if self.current.is_some() {
+            return self.current.clone();
+        }
+        if self.queue.is_empty() {
+            if self.trouble.is_some()
+                && let Ok(addresses) = fresh_nodes(self.session, &[]).await
+                && !addresses.is_empty()
+            {
+                self.nodes.addresses = addresses;
+            }
+            for address in &self.nodes.addresses {
+                self.queue.extend(transport::resolve(address).await.unwrap_or_default());
+            }
+        }
+        self.queue.pop_front()
+    }
+
+    async fn poll(&mut self, candidate: Candidate) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
+        let areas = self.areas.iter().map(Followed::request).collect();
+        // Whoever waits for news of a break that is over must not wait for news of the areas.
+        let wait_ms = if self.trouble.is_some() { 0 } else { WAIT_MS };
+        let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms });
+        let deadline = Instant::now() + Duration::from_millis(wait_ms.into()) + ANSWER_MARGIN;
+        let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
+        let (pages, ended) = match transport::single(&candidate, &ask).await? {
+            ReplyBody::Node(NodeReply::Followed { pages, ended }) => (pages, ended),
+            _ => return Err(Failure::unexpected_reply()),
+        };
+        self.areas.iter_mut().for_each(|area| area.unheard = false);
+        self.current = Some(candidate);
+        self.pause = PAUSE_MIN;
+        self.queue.clear();
+        if self.trouble.take().is_some_and(|trouble| trouble.told) {
+            self.session.output.note("The service is back.");
+        }
+        Ok((pages, ended))
+    }
+
+    /// To the next node; after all of them were tried, a little later.
+    async fn struggle(&mut self, failure: &Failure) {
+        self.current = None;
+        let trouble = self.trouble.get_or_insert(Trouble { since: Instant::now(), told: false });
+        if !trouble.told && trouble.since.elapsed() > SILENCE_MAX {
+            trouble.told = true;
+            self.session.output.note(&format!("Waiting for the service ({failure}); goes on by itself."));
+        }
+        if self.queue.is_empty() {
+            sleep(jittered(self.pause)).await;
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn take(&mut self, pages: Vec<Page>) -> Result<(), Failure> {
+        for page in pages {
+            let Some(area) = self.areas.iter_mut().find(|area| area.area_id == page.area_id) else {
+                continue;
+            };
+            if page.upto < page.from {
+                continue;
+            }
+            if page.from != area.after + 1 {
+                // Not what was asked for: showing it would repeat or skip. The next poll asks again.
+                self.current = None;
+                continue;
+            }
+            let expired = (page.expired_through.min(page.upto) - page.from + 1).max(0);
+            let followed = Outcome::Followed {
+                area: area.name.clone(),
+                items: items(&page.articles, &page.deleted),
+                expired,
+            };
+            self.session.output.show(followed).await?;
+            area.was_shown(&page, self.reading_id);
+        }
+        Ok(())
+    }
+
+    /// `Some` with the last error when nothing is left to follow.
+    fn drop_ended(&mut self, ended: Vec<FollowEnded>) -> Option<ErrorReply> {
+        let mut last = None;
+        for FollowEnded { area_id, error } in ended {
+            if let Some(at) = self.areas.iter().position(|area| area.area_id == area_id) {
+                let area = self.areas.remove(at);
+                self.session.output.note(&format!("{} ends here: {error}", area.name));
+                last = Some(error);
+            }
+        }
+        last.filter(|_| self.areas.is_empty())
+    }
+
+    /// Marks what was shown since a node last heard of it.
+    async fn leave(&mut self) {
+        let marks: Vec<Mark> = self.areas.iter().filter_map(Followed::mark).collect();
+        if marks.is_empty() {
+            return;
+        }
+        if let Some(current) = &self.current {
+            // The node that served until now is the quickest to answer.
+            let address = current.address.clone();
+            self.nodes.addresses.retain(|other| *other != address);
+            self.nodes.addresses.insert(0, address);
+        }
+        self.session.progressed();
+        let marked = timeout(LEAVE_WAIT, mark(self.session, &self.nodes, marks)).await;
+        if !matches!(marked, Ok(Ok(()))) {
+            self.session
+                .output
+                .note("What was shown last could not be marked as read: you will see it again.");
+        }
+    }
+}
+
+impl Followed {
+    fn request(&self) -> FollowArea {
+        FollowArea { area_id: self.area_id, after: self.after, shown: self.shown.filter(|_| self.unheard) }
+    }
+
+    fn was_shown(&mut self, page: &Page, reading_id: Uuid) {
+        // A generation that is not the one we know: somebody caught up or undid on another device.
+        let before = self.shown.filter(|_| self.generation == page.generation);
+        self.shown = Some(extended(before, page, reading_id));
+        self.generation = page.generation;
+        self.after = page.upto;
+        self.unheard = true;
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        let shown = self.shown.filter(|_| self.unheard)?;
+        Some(Mark { area_id: self.area_id, shown })
+    }
+}

@@ -1,0 +1,80 @@
+//! What each command does: `Command × Session → Outcome`, data without a printed word. One file for each noun.
+//!
+//! `read` and `follow` show what they have on the way, because showing comes before marking as read.
+
+pub mod accounts;
+pub mod admin;
+pub mod areas;
+pub mod follow;
+pub mod outgoing;
+pub mod posting;
+pub mod reading;
+pub mod verify;
+
+use crate::command::{Cli, Command, SessionsAction};
+use crate::exit::Failure;
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::stop::Stop;
+use clap::CommandFactory;
+
+pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
+    match command {
+        // These two have something to finish when they are stopped.
+        Command::Follow { areas, new } => follow::follow(session, areas, new, stop).await,
+        Command::Post(args) => posting::post(session, args, stop).await,
+        command => tokio::select! {
+            outcome = uninterrupted(command, session) => outcome,
+            failure = stop.raised() => Err(failure),
+        },
+    }
+}
+
+async fn uninterrupted(command: Command, session: &Session) -> Result<Outcome, Failure> {
+    match command {
+        Command::Register { name, password } => accounts::register(session, name, &password).await,
+        Command::Login { name, password } => accounts::login(session, name, &password).await,
+        Command::Completions { shell } => Ok(completions(shell)),
+        command => {
+            session.require_login()?;
+            logged_in(command, session).await
+        }
+    }
+}
+
+async fn logged_in(command: Command, session: &Session) -> Result<Outcome, Failure> {
+    match command {
+        Command::Logout => accounts::logout(session).await,
+        Command::Whoami => accounts::whoami(session).await,
+        Command::Passwd { password_stdin } => accounts::passwd(session, password_stdin).await,
+        Command::Sessions { action: Some(SessionsAction::End { session_id: Some(id), .. }), .. } => {
+            accounts::end_session(session, id).await
+        }
+        Command::Sessions { action: Some(_), .. } | Command::Sessions { all: true, .. } => {
+            accounts::end_all_sessions(session).await
+        }
+        Command::Sessions { .. } => accounts::sessions(session).await,
+        Command::Areas => areas::areas(session).await.map(Outcome::Areas),
+        Command::Subscriptions => areas::subscriptions(session).await.map(Outcome::Subscriptions),
+        Command::Subscribe { area, from_start } => areas::subscribe(session, &area, from_start).await,
+        Command::Unsubscribe { area } => areas::unsubscribe(session, &area).await,
+        Command::Read(args) => reading::read(session, args).await,
+        Command::Catchup { area } => reading::catch_up(session, area).await,
+        Command::Undo { area } => reading::undo(session, area).await,
+        Command::Outbox => posting::outbox(session).await,
+        Command::Delete { article } => posting::delete(session, article).await,
+        Command::Verify { area } => verify::verify(session, &area).await,
+        Command::Admin(command) => admin::admin(session, command).await,
+        Command::Register { .. }
+        | Command::Login { .. }
+        | Command::Completions { .. }
+        | Command::Follow { .. }
+        | Command::Post(_) => Err(Failure::usage("this command is run elsewhere")),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "gaceta", &mut script);
+    Outcome::Text(String::from_utf8_lossy(&script).into_owned())
+}

@@ -1,0 +1,251 @@
+//! Reading, catching up, and taking either back.
+//!
+//! The cursor moves only for what was shown (I3): a page is written and flushed before the next request, or the last
+//! mark, says so.
+
+use super::areas::subscriptions;
+use crate::command::ReadArgs;
+use crate::exit::Failure;
+use crate::outcome::{Moved, Outcome, Reading};
+use crate::session::{Located, Nodes, Session};
+use uuid::Uuid;
+use wire::limits::PAGE_ARTICLES_MAX;
+use wire::{AreaRef, ErrorCode, Mark, NodeReply, NodeRequest, Page, ReadFrom, Shown};
+
+/// One reading as JSON is one object and stands in memory until it is printed; beyond this it says `more`.
+const MERGED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+pub async fn read(session: &Session, args: ReadArgs) -> Result<Outcome, Failure> {
+    let mut reader = Reader {
+        session,
+        reading_id: Uuid::now_v7(),
+        left: args.limit,
+        left_bytes: MERGED_BYTES_MAX,
+        keep: args.keep,
+    };
+    if let Some(area) = args.area {
+        let located = session.locate(&area).await?;
+        let from = match args.after {
+            Some(seq) => ReadFrom::After(seq),
+            None if args.all => ReadFrom::Start,
+            None => ReadFrom::Unread,
+        };
+        reader.read_area(&located, from).await?;
+        return Ok(Outcome::Nothing);
+    }
+    let subscribed = subscriptions(session).await?;
+    let count = subscribed.len();
+    let unread: Vec<_> = subscribed.into_iter().filter(|subscription| subscription.unread > 0).collect();
+    if unread.is_empty() {
+        return Ok(Outcome::NothingUnread { subscriptions: count });
+    }
+    let nodes = session.any_nodes().await?;
+    for subscription in unread {
+        if reader.left == 0 {
+            let note =
+                format!("more is unread in {}: `gaceta read` again, or a larger --limit", subscription.name);
+            session.output.note(&note);
+            break;
+        }
+        let area = AreaRef { area_id: subscription.area_id, name: subscription.name };
+        reader.read_area(&Located { area, nodes: nodes.clone() }, ReadFrom::Unread).await?;
+    }
+    Ok(Outcome::Nothing)
+}
+
+/// One `read` command: what it may still show, and the name under which it marks (undo takes back all of it).
+struct Reader<'a> {
+    session: &'a Session,
+    reading_id: Uuid,
+    left: u32,
+    left_bytes: usize,
+    keep: bool,
+}
+
+impl Reader<'_> {
+    async fn read_area(&mut self, located: &Located, mut from: ReadFrom) -> Result<(), Failure> {
+        let merges = self.session.output.merges_pages();
+        let mut merged: Option<Reading> = None;
+        let mut shown: Option<Shown> = None;
+        // What was read and, with JSON, not yet printed must not be marked by the next request.
+        let mut read: Option<Shown> = None;
+        loop {
+            let page = self.page(located, from, shown).await?;
+            if page.upto >= page.from {
+                read = Some(extended(read, &page, self.reading_id));
+            }
+            self.left = self.left.saturating_sub(page.articles.len() as u32);
+            self.left_bytes =
+                self.left_bytes.saturating_sub(page.articles.iter().map(|article| article.body.len()).sum());
+            let goes_on =
+                page.more && page.upto >= page.from && self.left > 0 && (!merges || self.left_bytes > 0);
+            from = ReadFrom::After(page.upto);
+            let reading = joined(merged.take(), reading(&located.area.name, page));
+            if merges && goes_on {
+                merged = Some(reading);
+            } else {
+                let told = Reading { more: reading.more && !goes_on, ..reading };
+                self.session.output.show(Outcome::Reading(told)).await?;
+                shown = read;
+            }
+            if !goes_on {
+                break;
+            }
+            self.session.progressed();
+        }
+        match shown {
+            Some(shown) if !self.keep => self.mark(located, shown).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn page(&self, located: &Located, from: ReadFrom, shown: Option<Shown>) -> Result<Page, Failure> {
+        let request = NodeRequest::Read {
+            area_id: located.area.area_id,
+            from,
+            limit: self.left.clamp(1, PAGE_ARTICLES_MAX),
+            shown: shown.filter(|_| !self.keep),
+        };
+        match self.session.node(&located.nodes, request).await? {
+            NodeReply::Page(page) => Ok(page),
+            _ => Err(Failure::unexpected_reply()),
+        }
+    }
+
+    async fn mark(&self, located: &Located, shown: Shown) -> Result<(), Failure> {
+        let area = &located.area.name;
+        match mark(self.session, &located.nodes, vec![Mark { area_id: located.area.area_id, shown }]).await {
+            // Unsubscribed or removed while it was being read: there is no cursor to move any more.
+            Err(failure) if matches!(failure.code(), Some(ErrorCode::NotFound | ErrorCode::Denied)) => Ok(()),
+            Err(failure) => {
+                let message = format!("{area} was shown, but stays unread: {failure}");
+                Err(Failure { message, ..failure })
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Tells the service what was shown; the first refusal counts.
+pub async fn mark(session: &Session, nodes: &Nodes, marks: Vec<Mark>) -> Result<(), Failure> {
+    match session.node(nodes, NodeRequest::MarkRead { marks }).await? {
+        NodeReply::Marked { cursors } => cursors.into_iter().try_for_each(|cursor| Ok(cursor.map(drop)?)),
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+/// What was shown up to and with `page`. Another device may have caught up or undone in between (a new generation):
+/// then what was shown before no longer counts.
+pub fn extended(before: Option<Shown>, page: &Page, reading_id: Uuid) -> Shown {
+    let from = match before {
+        Some(before) if before.generation == page.generation && before.upto + 1 == page.from => before.from,
+        _ => page.from,
+    };
+    Shown { from, upto: page.upto, generation: page.generation, reading_id }
+}
+
+fn reading(area: &str, page: Page) -> Reading {
+    Reading {
+        area: area.to_owned(),
+        from: page.from,
+        upto: page.upto,
+        last_seq: page.last_seq,
+        deleted: page.deleted,
+        expired_through: page.expired_through,
+        articles: page.articles,
+        more: page.more,
+    }
+}
+
+fn joined(before: Option<Reading>, mut next: Reading) -> Reading {
+    let Some(mut joined) = before else { return next };
+    joined.articles.append(&mut next.articles);
+    joined.deleted.append(&mut next.deleted);
+    Reading { articles: joined.articles, deleted: joined.deleted, from: joined.from, ..next }
+}
+
+pub async fn catch_up(session: &Session, area: Option<String>) -> Result<Outcome, Failure> {
+    move_cursors(session, area, false).await
+}
+
+pub async fn undo(session: &Session, area: Option<String>) -> Result<Outcome, Failure> {
+    move_cursors(session, area, true).await
+}
+
+async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> Result<Outcome, Failure> {
+    if let Some(area) = area {
+        let located = session.locate(&area).await?;
+        let moved = vec![move_cursor(session, &located.area, &located.nodes, undone).await?];
+        return Ok(Outcome::Moved { moved, one: true, undone });
+    }
+    let subscribed = subscriptions(session).await?;
+    let nodes = session.any_nodes().await?;
+    let mut moved = Vec::new();
+    let mut nothing_to_undo = None;
+    for subscription in subscribed {
+        let area = AreaRef { area_id: subscription.area_id, name: subscription.name };
+        match move_cursor(session, &area, &nodes, undone).await {
+            Ok(one) => moved.push(one),
+            // Of many areas only some were read last.
+            Err(failure) if undone && failure.code() == Some(ErrorCode::Conflict) => {
+                nothing_to_undo = Some(failure)
+            }
+            Err(failure) => return Err(failure),
+        }
+        session.progressed();
+    }
+    match nothing_to_undo {
+        Some(failure) if moved.is_empty() => Err(failure),
+        _ => Ok(Outcome::Moved { moved, one: false, undone }),
+    }
+}
+
+async fn move_cursor(
+    session: &Session,
+    area: &AreaRef,
+    nodes: &Nodes,
+    undone: bool,
+) -> Result<Moved, Failure> {
+    let (area_id, operation_id) = (area.area_id, Uuid::now_v7());
+    let request = match undone {
+        true => NodeRequest::Undo { area_id, operation_id },
+        false => NodeRequest::CatchUp { area_id, operation_id },
+    };
+    match session.node(nodes, request).await? {
+        NodeReply::CursorMoved { cursor, already } => Ok(Moved { area: area.name.clone(), cursor, already }),
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(from: i64, upto: i64, generation: i64) -> Page {
+        Page {
+            area_id: wire::AreaId(1),
+            from,
+            upto,
+            generation,
+            cursor: 0,
+            last_seq: 9,
+            expired_through: 0,
+            articles: Vec::new(),
+            deleted: Vec::new(),
+            more: false,
+        }
+    }
+
+    #[test]
+    fn i3_only_what_was_shown_without_a_gap_and_in_one_generation_is_marked() {
+        let id = Uuid::nil();
+        let first = extended(None, &page(3, 5, 1), id);
+        assert_eq!((first.from, first.upto), (3, 5));
+        let second = extended(Some(first), &page(6, 7, 1), id);
+        assert_eq!((second.from, second.upto), (3, 7));
+        let after_undo = extended(Some(second), &page(8, 9, 2), id);
+        assert_eq!((after_undo.from, after_undo.upto, after_undo.generation), (8, 9, 2));
+        let gap = extended(Some(first), &page(8, 9, 1), id);
+        assert_eq!(gap.from, 8);
+    }
+}

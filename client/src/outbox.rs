@@ -1,0 +1,311 @@
+//! Posts that are saved before they are first sent, so that whatever dies, each arrives exactly once (I1).
+//!
+//! One 0600 file for each post, in `outbox/`, on the disk before anything is sent, locked while a process works on
+//! it, and removed by any definite answer. A refused text becomes a file in `drafts/`. A process that is killed leaves
+//! either nothing or an entry that `post --resume` sends under the same id.
+//!
+//! Entries are written under a temporary name, locked, synced, and renamed: none is ever visible unlocked or half.
+
+use crate::files;
+use crate::outcome::OutboxPost;
+use anyhow::Context as _;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+use wire::AreaRef;
+
+/// Posts that may wait. More would be a service that is down for good, or a script that does not look at exit codes.
+const ENTRIES_MAX: usize = 100_000;
+/// A temporary file that is older, and locked by nobody, is what a killed process left.
+const LEFTOVER_AGE_MIN: Duration = Duration::from_secs(60);
+const SUFFIX: &str = ".json";
+const TMP_SUFFIX: &str = ".tmp";
+
+pub struct Outbox {
+    dir: PathBuf,
+    drafts: PathBuf,
+}
+
+/// A saved post that this process works on: nobody else does until it is dropped.
+#[derive(Debug)]
+pub struct Entry {
+    pub post: OutboxPost,
+    path: PathBuf,
+    lock: File,
+}
+
+/// Whose posts: entries of others are neither listed nor sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    pub user: &'a str,
+    pub service_id: Uuid,
+}
+
+impl Owner<'_> {
+    fn owns(self, post: &OutboxPost) -> bool {
+        post.user == self.user && post.service_id == self.service_id
+    }
+}
+
+impl Outbox {
+    pub fn new(state_dir: &Path) -> Self {
+        Self { dir: state_dir.join("outbox"), drafts: state_dir.join("drafts") }
+    }
+
+    /// Saves all of them, or none: when it returns they survive a crash.
+    pub fn save(&self, posts: Vec<OutboxPost>) -> anyhow::Result<Vec<Entry>> {
+        abort_at("outbox-before-write");
+        files::private_dir(&self.dir)?;
+        let there = self.file_names()?.len();
+        if there + posts.len() > ENTRIES_MAX {
+            anyhow::bail!("{there} posts wait in the outbox already: send them with `gaceta post --resume`");
+        }
+        let mut entries = Vec::with_capacity(posts.len());
+        for post in posts {
+            match self.write(post) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    entries.iter().for_each(Entry::unlink);
+                    return Err(error);
+                }
+            }
+        }
+        files::sync_dir(&self.dir).with_context(|| format!("cannot save in {}", self.dir.display()))?;
+        abort_at("outbox-written");
+        Ok(entries)
+    }
+
+    fn write(&self, post: OutboxPost) -> anyhow::Result<Entry> {
+        let path = self.path(&post);
+        let tmp = self.dir.join(format!(".{}{TMP_SUFFIX}", Uuid::new_v4()));
+        let bytes = serde_json::to_vec(&post)?;
+        let written = files::create_private(&tmp).and_then(|mut file| {
+            file.lock()?; // goes with the file when it is renamed
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&tmp, &path)?;
+            Ok(file)
+        });
+        if written.is_err() {
+            let _ = fs::remove_file(&tmp);
+        }
+        let lock = written
+            .with_context(|| format!("cannot save the post in {}: nothing was sent", self.dir.display()))?;
+        Ok(Entry { post, path, lock })
+    }
+
+    /// The same entry with its area as the service knows it, which could not be asked before.
+    pub fn bind(&self, entry: Entry, area: &AreaRef) -> anyhow::Result<Entry> {
+        let post = OutboxPost { area_id: Some(area.area_id), area: area.name.clone(), ..entry.post.clone() };
+        let bound = self.write(post)?;
+        if bound.path != entry.path {
+            entry.unlink(); // a crash before this leaves the same id twice: one of them is answered as a repeat
+        }
+        files::sync_dir(&self.dir)?;
+        Ok(bound)
+    }
+
+    /// Everything of `owner` that no other process works on, oldest first.
+    pub fn take(&self, owner: Owner<'_>) -> anyhow::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for path in self.file_names()? {
+            if let Some(entry) = take_entry(path)?
+                && owner.owns(&entry.post)
+            {
+                entries.push(entry);
+            }
+        }
+        entries.sort_by_key(|entry| (entry.post.created_at_us, entry.post.id));
+        Ok(entries)
+    }
+
+    /// Everything of `owner`, whoever works on it, oldest first.
+    pub fn list(&self, owner: Owner<'_>) -> anyhow::Result<Vec<OutboxPost>> {
+        let mut posts = Vec::new();
+        for path in self.file_names()? {
+            let Some(bytes) = files::read_if_there(&path)? else { continue }; // sent meanwhile
+            posts.push(parse(&bytes, &path)?);
+        }
+        posts.retain(|post| owner.owns(post));
+        posts.sort_by_key(|post| (post.created_at_us, post.id));
+        Ok(posts)
+    }
+
+    /// Keeps a refused text where its author finds it.
+    pub fn keep_draft(&self, id: Uuid, text: &str) -> anyhow::Result<PathBuf> {
+        let path = self.drafts.join(format!("{id}.txt"));
+        files::replace(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// One name for one identity: the same id may stand in several areas, and for several authors.
+    fn path(&self, post: &OutboxPost) -> PathBuf {
+        let mut hash = Sha256::new();
+        for part in [post.service_id.as_bytes().as_slice(), post.user.as_bytes(), post.area.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let whose: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.dir.join(format!("{}-{whose}{SUFFIX}", post.id))
+    }
+
+    fn file_names(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let listed = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed
+                .with_context(|| format!("cannot read {}: check its permissions", self.dir.display()))?,
+        };
+        let mut paths = Vec::new();
+        for file in listed {
+            let path = file?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(TMP_SUFFIX) {
+                remove_leftover(&path);
+            } else if name.ends_with(SUFFIX) {
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+}
+
+impl Entry {
+    /// After a definite answer. If a crash brings the file back, its post is answered as a repeat.
+    pub fn remove(self) -> anyhow::Result<()> {
+        if !is_at(&self.lock, &self.path)? {
+            return Ok(()); // another process repeats this id: the file is its own now
+        }
+        let removed = fs::remove_file(&self.path);
+        removed.with_context(|| format!("cannot remove {}: its post has arrived", self.path.display()))
+    }
+
+    fn unlink(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// `None` when another process has it, or had it and is done.
+fn take_entry(path: PathBuf) -> anyhow::Result<Option<Entry>> {
+    let Ok(lock) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        }
+    }
+    // Between opening and locking its owner may have finished, or have replaced it.
+    if !is_at(&lock, &path)? {
+        return Ok(None);
+    }
+    let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
+    Ok(Some(Entry { post: parse(&bytes, &path)?, path, lock }))
+}
+
+fn is_at(file: &File, path: &Path) -> anyhow::Result<bool> {
+    let opened = file.metadata()?;
+    Ok(fs::metadata(path).is_ok_and(|there| there.ino() == opened.ino() && there.dev() == opened.dev()))
+}
+
+fn parse(bytes: &[u8], path: &Path) -> anyhow::Result<OutboxPost> {
+    serde_json::from_slice(bytes)
+        .with_context(|| format!("{} is damaged: look at it and remove it", path.display()))
+}
+
+fn remove_leftover(path: &Path) {
+    let Ok(file) = File::open(path) else { return };
+    let age = file.metadata().and_then(|m| m.modified()).ok().and_then(|modified| modified.elapsed().ok());
+    if age.is_some_and(|age| age > LEFTOVER_AGE_MIN) && file.try_lock().is_ok() {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Dies here when a test says so: `GACETA_TEST_ABORT_AT` names one of `outbox-before-write`, `outbox-written` (all
+/// entries of a batch are on the disk), `before-send`, `after-send` (the answer was received and not looked at),
+/// `after-answer` (it was understood, the entry is still there), `outbox-removed`. Not in release builds.
+pub fn abort_at(point: &str) {
+    #[cfg(debug_assertions)]
+    if std::env::var("GACETA_TEST_ABORT_AT").is_ok_and(|at| at == point) {
+        std::process::abort();
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = point;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn post(user: &str, body: &str) -> OutboxPost {
+        OutboxPost {
+            service_id: Uuid::nil(),
+            user: user.into(),
+            area: "news".into(),
+            area_id: Some(wire::AreaId(1)),
+            id: Uuid::now_v7(),
+            body: body.into(),
+            created_at_us: 1,
+        }
+    }
+
+    const ANA: Owner<'_> = Owner { user: "ana", service_id: Uuid::nil() };
+
+    #[test]
+    fn i1_a_saved_post_is_private_locked_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(dir.path());
+        let mut entries = outbox.save(vec![post("ana", "hello"), post("bob", "hi")]).unwrap();
+        assert_eq!(fs::metadata(&entries[0].path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(outbox.list(ANA).unwrap().len(), 1);
+        assert!(outbox.take(ANA).unwrap().is_empty(), "locked by whoever saved it");
+
+        entries.pop(); // bob's process ends without an answer
+        let bobs = Owner { user: "bob", ..ANA };
+        assert_eq!(outbox.take(bobs).unwrap().len(), 1);
+        assert!(outbox.take(Owner { service_id: Uuid::max(), ..bobs }).unwrap().is_empty());
+
+        entries.pop().unwrap().remove().unwrap();
+        assert!(outbox.list(ANA).unwrap().is_empty());
+    }
+
+    #[test]
+    fn i1_an_entry_that_was_finished_meanwhile_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(dir.path());
+        let entry = outbox.save(vec![post("ana", "hello")]).unwrap().remove(0);
+        let path = entry.path.clone();
+        let other = File::open(&path).unwrap(); // opened, not yet locked
+        entry.remove().unwrap();
+        other.try_lock().unwrap();
+        assert!(take_entry(path).unwrap().is_none());
+    }
+
+    #[test]
+    fn i1_binding_an_area_keeps_the_id_and_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(dir.path());
+        let unbound = OutboxPost { area_id: None, ..post("ana", "hello") };
+        let entry = outbox.save(vec![unbound.clone()]).unwrap().remove(0);
+        let area = AreaRef { area_id: wire::AreaId(9), name: "News".into() };
+        let bound = outbox.bind(entry, &area).unwrap();
+        let expected = OutboxPost { area_id: Some(area.area_id), area: area.name.clone(), ..unbound };
+        assert_eq!(bound.post, expected);
+        assert!(outbox.take(ANA).unwrap().is_empty(), "still locked");
+        drop(bound);
+        let taken = outbox.take(ANA).unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].post, expected);
+    }
+
+    #[test]
+    fn a_refused_text_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Outbox::new(dir.path()).keep_draft(Uuid::nil(), "text").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "text");
+    }
+}

@@ -1,0 +1,190 @@
+//! What a command found out, as data. [`crate::render`] makes text or JSON of it.
+
+use crate::exit;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use wire::{
+    AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Role, Seq, SessionSummary,
+    SubscriptionSummary, UserSummary,
+};
+
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Everything was shown on the way.
+    Nothing,
+    /// A script or a page of help: shown as it is.
+    Text(String),
+    LoggedIn {
+        user: String,
+        role: Role,
+        context: String,
+        registered: bool,
+    },
+    LoggedOut {
+        user: Option<String>,
+    },
+    Whoami {
+        user: String,
+        role: Role,
+        context: String,
+        agents: Vec<String>,
+    },
+    PasswordChanged,
+    Sessions(Vec<SessionSummary>),
+    SessionsEnded {
+        sessions: u64,
+    },
+    Areas(Vec<AreaSummary>),
+    Subscriptions(Vec<SubscriptionSummary>),
+    Subscribed {
+        area: String,
+        cursor: Seq,
+        already: bool,
+    },
+    Unsubscribed {
+        area: String,
+        already: bool,
+    },
+    Reading(Reading),
+    /// `read` without an area, and there is nothing.
+    NothingUnread {
+        subscriptions: usize,
+    },
+    Followed {
+        area: String,
+        items: Vec<Item>,
+        expired: i64,
+    },
+    /// `one` when an area was named.
+    Moved {
+        moved: Vec<Moved>,
+        one: bool,
+        undone: bool,
+    },
+    /// `one` unless there were lines or a resume.
+    Posted {
+        posted: Vec<PostedArticle>,
+        one: bool,
+    },
+    Outbox(Vec<OutboxPost>),
+    Deleted {
+        area: String,
+        seq: Seq,
+        already: bool,
+    },
+    Verified(Verification),
+    AreaChanged {
+        area: AreaDetails,
+        done: &'static str,
+        already: bool,
+    },
+    AreaRemoved {
+        area: String,
+        already: bool,
+    },
+    AreaList(Vec<AreaDetails>),
+    UserList(Vec<UserSummary>),
+    UserChanged {
+        user: String,
+        done: &'static str,
+        already: bool,
+    },
+    Audit(Vec<AuditEntry>),
+}
+
+/// Consecutive pages of one area, as one.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    pub area: String,
+    pub from: Seq,
+    pub upto: Seq,
+    pub last_seq: Seq,
+    pub deleted: Vec<Seq>,
+    pub expired_through: Seq,
+    pub articles: Vec<Article>,
+    pub more: bool,
+}
+
+impl Reading {
+    /// Numbers in it that had expired.
+    pub fn expired(&self) -> i64 {
+        (self.expired_through.min(self.upto) - self.from + 1).max(0)
+    }
+
+    /// Articles and tombstones in the order of their numbers.
+    pub fn items(&self) -> Vec<Item> {
+        items(&self.articles, &self.deleted)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum Item {
+    Article(Article),
+    Deleted(Seq),
+}
+
+impl Item {
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::Article(article) => article.seq,
+            Self::Deleted(seq) => *seq,
+        }
+    }
+}
+
+pub fn items(articles: &[Article], deleted: &[Seq]) -> Vec<Item> {
+    let deleted = deleted.iter().copied().map(Item::Deleted);
+    let mut items: Vec<Item> = articles.iter().cloned().map(Item::Article).chain(deleted).collect();
+    items.sort_by_key(Item::seq);
+    items
+}
+
+#[derive(Debug, Clone)]
+pub struct Moved {
+    pub area: String,
+    pub cursor: Cursor,
+    pub already: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PostedArticle {
+    pub area: String,
+    pub seq: Seq,
+    pub id: Uuid,
+    pub duplicate: bool,
+}
+
+/// A post that is saved and not known to have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxPost {
+    pub service_id: Uuid,
+    pub user: String,
+    pub area: String,
+    /// `None` when the service could not be asked yet: it was certainly not sent.
+    pub area_id: Option<AreaId>,
+    pub id: Uuid,
+    pub body: String,
+    pub created_at_us: i64,
+}
+
+/// The states of `1..=last_seq`, each number counted once.
+#[derive(Debug, Clone, Default)]
+pub struct Verification {
+    pub area: String,
+    pub last_seq: Seq,
+    pub kept: i64,
+    pub deleted: i64,
+    pub expired: i64,
+    pub missing: Vec<Seq>,
+    pub damaged: Vec<Seq>,
+}
+
+impl Outcome {
+    /// Some things are found out in vain.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Verified(v) if !v.missing.is_empty() || !v.damaged.is_empty() => exit::ERROR,
+            _ => exit::OK,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The only place that prints: [`Outcome`] and [`Failure`] to text ([`text`]) or JSON ([`json`]), data to standard
+//! output, everything else to standard error. What others wrote is made harmless in [`sanitise`].
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod json;
+mod layout;
+mod sanitise;
+mod text;
+
+pub use sanitise::{block, line};
+
+use crate::exit::{Failure, Kind};
+use crate::outcome::Outcome;
+use crate::terminal::detached;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a terminal does not say how wide it is.
+const COLUMNS_DEFAULT: usize = 80;
+
+/// How to show things, and where.
+#[derive(Clone)]
+pub struct Output {
+    style: Style,
+    stdout: Sink,
+    stderr: Sink,
+}
+
+type Sink = Arc<Mutex<dyn Write + Send>>;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    pub json: bool,
+    /// Columns, when a person reads standard output.
+    pub terminal: Option<usize>,
+    pub colour: bool,
+    /// A person reads standard error.
+    pub stderr_terminal: bool,
+}
+
+impl Output {
+    /// This process's standard output and error.
+    pub fn standard(json: bool) -> Self {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal().then(|| columns(&stdout));
+        let plain = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let style = Style {
+            json,
+            terminal,
+            colour: terminal.is_some() && !json && !dumb && !plain("NO_COLOR"),
+            stderr_terminal: io::stderr().is_terminal(),
+        };
+        Self { style, stdout: Arc::new(Mutex::new(io::stdout())), stderr: Arc::new(Mutex::new(io::stderr())) }
+    }
+
+    /// Says nothing to anybody.
+    pub fn silent() -> Self {
+        Self::to(Style::default(), Arc::new(Mutex::new(io::sink())), Arc::new(Mutex::new(io::sink())))
+    }
+
+    pub fn to(style: Style, stdout: Sink, stderr: Sink) -> Self {
+        Self { style, stdout, stderr }
+    }
+
+    /// Whether the pages of one reading come out as one object.
+    pub fn merges_pages(&self) -> bool {
+        self.style.json
+    }
+
+    /// Writes and flushes; when it returns, whoever reads standard output has it. On a thread of its own, because a
+    /// pipe that nobody reads must not keep Ctrl-C from being heard.
+    pub async fn show(&self, outcome: Outcome) -> Result<(), Failure> {
+        let (stdout, style) = (self.stdout.clone(), self.style);
+        let shown = if style.json { json::outcome(&outcome) } else { text::outcome(&outcome, style) };
+        for note in shown.notes {
+            self.note(&note);
+        }
+        if shown.data.is_empty() {
+            return Ok(());
+        }
+        let written = detached(move || {
+            let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
+            stdout.write_all(shown.data.as_bytes())?;
+            stdout.flush()
+        });
+        written.await.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::new(Kind::OutputClosed, "nobody reads the output"),
+            _ => Failure::new(Kind::Local, format!("cannot write the output: {error}")),
+        })
+    }
+
+    /// A word to the person beside the data; never in the way of a program that reads JSON.
+    pub fn note(&self, note: &str) {
+        if !self.style.json {
+            self.to_stderr(&format!("{}\n", sanitise::line(note)));
+        }
+    }
+
+    /// Why nothing happens; only where somebody waits.
+    pub fn waiting(&self, what: &str) {
+        if self.style.stderr_terminal {
+            self.note(&format!("… {what}"));
+        }
+    }
+
+    pub fn failure(&self, failure: &Failure) {
+        if failure.kind == Kind::OutputClosed {
+            return;
+        }
+        let text = match (self.style.json, failure.kind) {
+            (true, _) => json::failure(failure),
+            // Whoever pressed Ctrl-C knows; only what waits because of it is news.
+            (false, Kind::Interrupted(_)) if failure.pending.is_none() => return,
+            (false, _) => text::failure(failure),
+        };
+        self.to_stderr(&text);
+    }
+
+    /// What clap has to say: help and versions are data, mistakes are not.
+    pub fn usage(&self, error: &clap::Error) -> u8 {
+        if error.use_stderr() && self.style.json {
+            let message = error.render().to_string();
+            self.failure(&Failure::usage(message.trim_start_matches("error: ").trim_end()));
+        } else {
+            let _ = error.print(); // to whichever stream fits, in colours if it may
+        }
+        u8::try_from(error.exit_code()).unwrap_or(crate::exit::ERROR)
+    }
+
+    /// For the prompt itself: a greeting.
+    pub fn greet(&self, greeting: &str) {
+        if !greeting.is_empty() {
+            self.to_stderr(&format!("{}\n", greeting.trim_end()));
+        }
+    }
+
+    /// A question to a person, on the terminal that they look at even when standard error goes elsewhere.
+    pub fn on_terminal(text: &str) {
+        match std::fs::File::options().write(true).open("/dev/tty") {
+            Ok(mut tty) => drop(tty.write_all(text.as_bytes())),
+            Err(_) => eprint!("{text}"),
+        }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    }
+}
+
+/// Data for standard output, and remarks for standard error.
+#[derive(Debug, Default)]
+struct Shown {
+    data: String,
+    notes: Vec<String>,
+}
+
+impl Shown {
+    fn data(data: String) -> Self {
+        Self { data, notes: Vec::new() }
+    }
+
+    fn note(note: impl Into<String>) -> Self {
+        Self { data: String::new(), notes: vec![note.into()] }
+    }
+}
+
+fn columns(stdout: &io::Stdout) -> usize {
+    let size = rustix::termios::tcgetwinsize(stdout);
+    size.map(|size| usize::from(size.ws_col)).ok().filter(|&columns| columns > 0).unwrap_or(COLUMNS_DEFAULT)
+}

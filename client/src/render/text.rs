@@ -1,0 +1,360 @@
+//! Text for people, and plain stable lines for a pipe. Nothing to tell is told on standard error, with what to do.
+
+use super::layout::{body, table, when};
+use super::{Shown, Style, sanitise};
+use crate::exit::Failure;
+use crate::outcome::{Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification};
+use crate::values::duration_text;
+use wire::{AreaDetails, AreaSummary, Article, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
+
+/// Of missing or damaged numbers, as text.
+const NUMBERS_SHOWN_MAX: usize = 20;
+
+pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
+    match outcome {
+        Outcome::Nothing => Shown::default(),
+        Outcome::Text(text) => Shown::data(text.clone()),
+        Outcome::LoggedIn { user, role, context, registered } => {
+            let made = if *registered { "Account made. " } else { "" };
+            let context = if context == "default" { String::new() } else { format!(", context {context}") };
+            Shown::note(format!("{made}Logged in as {user} ({}{context}).", role.name()))
+        }
+        Outcome::LoggedOut { user: Some(user) } => Shown::note(format!("{user} is logged out.")),
+        Outcome::LoggedOut { user: None } => Shown::note("Logged out."),
+        Outcome::Whoami { user, role, context, agents } => {
+            let rows = [
+                ("user", user.as_str()),
+                ("role", role.name()),
+                ("context", context),
+                ("agents", &agents.join(",")),
+            ];
+            let line = |(name, value): (&str, &str)| format!("{name:<8}{}\n", sanitise::line(value));
+            Shown::data(rows.map(line).concat())
+        }
+        Outcome::PasswordChanged => Shown::note("Password changed. Your other sessions have ended."),
+        Outcome::Sessions(sessions) => list(sessions, "No sessions.", |rows| sessions_table(rows, style)),
+        Outcome::SessionsEnded { sessions: 0 } => Shown::note("No session ended: it was over already."),
+        Outcome::SessionsEnded { sessions } => {
+            Shown::note(format!("{} ended.", count(*sessions as i64, "session")))
+        }
+        Outcome::Areas(areas) => list(areas, "No areas yet: an administrator makes them.", areas_table),
+        Outcome::Subscriptions(rows) => list(
+            rows,
+            "No subscriptions: `gaceta areas` lists what there is, `gaceta subscribe AREA` subscribes.",
+            subscriptions_table,
+        ),
+        Outcome::Subscribed { area, already: true, .. } => {
+            Shown::note(format!("You were subscribed to {area} already."))
+        }
+        Outcome::Subscribed { area, cursor, .. } => Shown::note(format!(
+            "Subscribed to {area}, from {} on.",
+            sanitise::line(&format!("#{}", cursor + 1))
+        )),
+        Outcome::Unsubscribed { area, already: true } => {
+            Shown::note(format!("You were not subscribed to {area}."))
+        }
+        Outcome::Unsubscribed { area, .. } => Shown::note(format!("No longer subscribed to {area}.")),
+        Outcome::Reading(reading) => self::reading(reading, style),
+        Outcome::NothingUnread { subscriptions: 0 } => Shown::note(
+            "No subscriptions: `gaceta areas` lists what there is, `gaceta subscribe AREA` subscribes.",
+        ),
+        Outcome::NothingUnread { .. } => Shown::note("Nothing unread."),
+        Outcome::Followed { area, items, expired } => followed(area, items, *expired, style),
+        Outcome::Moved { moved, undone, .. } => self::moved(moved, *undone),
+        Outcome::Posted { posted, .. } => Shown::data(posted.iter().map(posted_line).collect()),
+        Outcome::Outbox(posts) => {
+            list(posts, "Nothing waits in the outbox.", |rows| outbox_table(rows, style))
+        }
+        Outcome::Deleted { area, seq, already } => {
+            let when = if *already { "was deleted already" } else { "is deleted" };
+            Shown::note(format!("{area}#{seq} {when}."))
+        }
+        Outcome::Verified(verification) => verified(verification),
+        Outcome::AreaChanged { area, done, already } => {
+            Shown::note(done_or_already(&area.name, done, *already))
+        }
+        Outcome::AreaRemoved { area, already } => {
+            let done = done_or_already(area, "removed", *already);
+            Shown::note(format!("{done} Until it is purged, `gaceta admin area restore` brings it back."))
+        }
+        Outcome::AreaList(areas) => {
+            list(areas, "No areas yet: `gaceta admin area add NAME`.", area_details_table)
+        }
+        Outcome::UserList(users) => list(users, "No users.", |rows| users_table(rows, style)),
+        Outcome::UserChanged { user, done, already } => Shown::note(done_or_already(user, done, *already)),
+        Outcome::Audit(entries) => list(entries, "Nothing yet.", |rows| audit_table(rows, style)),
+    }
+}
+
+pub fn failure(failure: &Failure) -> String {
+    let mut text = format!("gaceta: {}\n", sanitise::line(&failure.message));
+    if let Some(draft) = &failure.draft {
+        text += &format!("The text is kept in {}\n", sanitise::line(&draft.to_string_lossy()));
+    }
+    if let Some(pending) = &failure.pending {
+        let more = match pending.count {
+            1 => String::new(),
+            posts => format!(" and {} more", posts - 1),
+        };
+        text +=
+            &format!("In the outbox: {}{more}. To send: {}\n", pending.id, sanitise::line(&pending.resume));
+    }
+    text
+}
+
+fn list<T>(rows: &[T], empty: &str, table: impl FnOnce(&[T]) -> String) -> Shown {
+    if rows.is_empty() { Shown::note(empty) } else { Shown::data(table(rows)) }
+}
+
+fn count(number: i64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+fn done_or_already(what: &str, done: &str, already: bool) -> String {
+    if already { format!("{what}: it was so already.") } else { format!("{what} {done}.") }
+}
+
+fn sessions_table(sessions: &[SessionSummary], style: Style) -> String {
+    let when = |at_us| when(at_us, style.terminal.is_some());
+    let row = |session: &SessionSummary| {
+        [
+            session.session_id.to_string(),
+            session.label.clone(),
+            when(session.created_at_us),
+            when(session.last_used_at_us),
+            when(session.expires_at_us),
+            if session.current { "this one".into() } else { String::new() },
+        ]
+    };
+    table([">ID", "FROM", "SINCE", "LAST USED", "EXPIRES", ""], sessions.iter().map(row).collect())
+}
+
+fn areas_table(areas: &[AreaSummary]) -> String {
+    let row = |area: &AreaSummary| {
+        let unread = area.unread.map_or("-".into(), |unread| unread.to_string());
+        [area.name.clone(), unread, area.last_seq.to_string(), area.description.clone()]
+    };
+    table(["AREA", ">UNREAD", ">LAST", "DESCRIPTION"], areas.iter().map(row).collect())
+}
+
+fn subscriptions_table(subscriptions: &[SubscriptionSummary]) -> String {
+    let row = |s: &SubscriptionSummary| [s.name.clone(), s.unread.to_string(), s.cursor.to_string()];
+    table(["AREA", ">UNREAD", ">READ TO"], subscriptions.iter().map(row).collect())
+}
+
+fn reading(reading: &Reading, style: Style) -> Shown {
+    let area = &reading.area;
+    if reading.upto < reading.from {
+        return Shown::note(format!("Nothing to read in {area} (it ends at #{}).", reading.last_seq));
+    }
+    let mut shown = Shown::data(reading.items().iter().map(|item| item_text(area, item, style)).collect());
+    shown.notes.extend(expired_note(area, reading.expired()));
+    if reading.more {
+        let left = reading.last_seq - reading.upto;
+        shown.notes.push(format!(
+            "{} more in {area}: `gaceta read` again, or a larger --limit.",
+            count(left, "article")
+        ));
+    }
+    shown
+}
+
+fn followed(area: &str, items: &[Item], expired: i64, style: Style) -> Shown {
+    let mut shown = Shown::data(items.iter().map(|item| item_text(area, item, style)).collect());
+    shown.notes.extend(expired_note(area, expired));
+    shown
+}
+
+fn expired_note(area: &str, expired: i64) -> Option<String> {
+    (expired > 0).then(|| format!("{} in {area} had expired before you came.", count(expired, "article")))
+}
+
+fn item_text(area: &str, item: &Item, style: Style) -> String {
+    match item {
+        Item::Article(article) => article_text(area, article, style),
+        Item::Deleted(seq) => dim(&format!("{}#{seq} deleted", sanitise::line(area)), style) + "\n",
+    }
+}
+
+/// A head, and the body indented under it.
+fn article_text(area: &str, article: &Article, style: Style) -> String {
+    let place = format!("{}#{}", sanitise::line(area), article.seq);
+    let author = sanitise::line(&article.author);
+    let when = when(article.posted_at_us, style.terminal.is_some());
+    let head = match style.terminal {
+        Some(_) => format!("{}  {author}  {}", bold(&place, style), dim(&when, style)),
+        None => format!("{place} {when} {author}"),
+    };
+    let end = if style.terminal.is_some() { "\n" } else { "" };
+    format!("{head}\n{}{end}", body(&article.body, style.terminal))
+}
+
+fn bold(text: &str, style: Style) -> String {
+    if style.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn dim(text: &str, style: Style) -> String {
+    if style.colour { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn moved(moved: &[Moved], undone: bool) -> Shown {
+    let done = if undone { "back at" } else { "read to" };
+    let line = |m: &Moved| format!("{}: {done} #{}, {} unread.", m.area, m.cursor.cursor, m.cursor.unread);
+    match moved {
+        [] => Shown::note("No subscriptions."),
+        moved => Shown { data: String::new(), notes: moved.iter().map(line).collect() },
+    }
+}
+
+fn posted_line(posted: &PostedArticle) -> String {
+    let duplicate = if posted.duplicate { " (it had arrived already)" } else { "" };
+    format!("{}#{}{duplicate}\n", sanitise::line(&posted.area), posted.seq)
+}
+
+fn outbox_table(posts: &[OutboxPost], style: Style) -> String {
+    const BODY_CHARS_MAX: usize = 50;
+    let row = |post: &OutboxPost| {
+        let mut text: String = post.body.chars().take(BODY_CHARS_MAX).collect();
+        if text.len() < post.body.len() {
+            text.push('…');
+        }
+        [post.id.to_string(), post.area.clone(), when(post.created_at_us, style.terminal.is_some()), text]
+    };
+    let mut shown = table(["ID", "AREA", "SINCE", "TEXT"], posts.iter().map(row).collect());
+    if style.terminal.is_some() {
+        shown += "To send: gaceta post --resume\n";
+    }
+    shown
+}
+
+fn verified(v: &Verification) -> Shown {
+    let mut data = format!(
+        "{}: 1 to {}, {} kept, {} deleted, {} expired, {} missing, {} damaged\n",
+        sanitise::line(&v.area),
+        v.last_seq,
+        v.kept,
+        v.deleted,
+        v.expired,
+        v.missing.len(),
+        v.damaged.len()
+    );
+    for (what, numbers) in [("missing", &v.missing), ("damaged", &v.damaged)] {
+        if !numbers.is_empty() {
+            let shown: Vec<_> = numbers.iter().take(NUMBERS_SHOWN_MAX).map(|seq| format!("#{seq}")).collect();
+            let more = if numbers.len() > NUMBERS_SHOWN_MAX { " …" } else { "" };
+            data += &format!("{what}: {}{more}\n", shown.join(" "));
+        }
+    }
+    Shown::data(data)
+}
+
+fn area_details_table(areas: &[AreaDetails]) -> String {
+    let row = |area: &AreaDetails| {
+        [
+            area.name.clone(),
+            if area.removed_at_us.is_some() { "removed".into() } else { String::new() },
+            area.last_seq.to_string(),
+            area.subscribers.to_string(),
+            area.replicas.to_string(),
+            area.keep_for_s.map_or("-".into(), duration_text),
+            area.keep_count.map_or("-".into(), |count| count.to_string()),
+            area.description.clone(),
+        ]
+    };
+    let head = ["AREA", "", ">LAST", ">SUBSCRIBERS", ">REPLICAS", ">KEEP FOR", ">KEEP COUNT", "DESCRIPTION"];
+    table(head, areas.iter().map(row).collect())
+}
+
+fn users_table(users: &[UserSummary], style: Style) -> String {
+    let when = |at_us| when(at_us, style.terminal.is_some());
+    let row = |user: &UserSummary| {
+        let disabled = user.disabled_at_us.map_or(String::new(), |at_us| format!("disabled {}", when(at_us)));
+        [
+            user.name.clone(),
+            user.role.name().into(),
+            user.sessions.to_string(),
+            when(user.created_at_us),
+            disabled,
+        ]
+    };
+    table(["USER", "ROLE", ">SESSIONS", "SINCE", ""], users.iter().map(row).collect())
+}
+
+fn audit_table(entries: &[AuditEntry], style: Style) -> String {
+    let row = |entry: &AuditEntry| {
+        let actor = if entry.actor.is_empty() { "-".into() } else { entry.actor.clone() };
+        let when = when(entry.at_us, style.terminal.is_some());
+        [
+            entry.audit_id.to_string(),
+            when,
+            actor,
+            entry.action.clone(),
+            entry.target.clone(),
+            entry.detail.clone(),
+        ]
+    };
+    table([">ID", "WHEN", "WHO", "DID", "TO", "DETAIL"], entries.iter().map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPE: Style = Style { json: false, terminal: None, colour: false, stderr_terminal: false };
+    const SCREEN: Style = Style { terminal: Some(40), colour: true, ..PIPE };
+
+    fn article(author: &str, body: &str) -> Item {
+        let id = uuid::Uuid::nil();
+        let posted_at_us = 1_700_000_000_000_000;
+        Item::Article(Article { seq: 7, id, author: author.into(), posted_at_us, body: body.into() })
+    }
+
+    #[test]
+    fn a_pipe_gets_plain_stable_lines() {
+        let items = vec![article("ana", "Hello\nworld"), Item::Deleted(8)];
+        let shown = followed("news", &items, 0, PIPE);
+        assert_eq!(shown.data, "news#7 2023-11-14T22:13:20Z ana\n  Hello\n  world\nnews#8 deleted\n");
+    }
+
+    #[test]
+    fn a_body_cannot_pass_for_an_article_and_steers_nothing() {
+        let item = article("an\x1b[31ma\n", "x\nnews#9 2023-11-14T22:13:20Z bob\x1b]0;t\x07\r\u{202E}");
+        let shown = followed("news", std::slice::from_ref(&item), 0, SCREEN).data;
+        let plain = shown.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
+        assert!(!plain.contains(['\x1b', '\x07', '\r', '\u{202E}']), "{plain:?}");
+        assert_eq!(plain.lines().filter(|line| line.starts_with("news#")).count(), 1);
+    }
+
+    #[test]
+    fn what_expired_and_what_is_left_is_said() {
+        let reading = Reading {
+            area: "news".into(),
+            from: 1,
+            upto: 7,
+            last_seq: 9,
+            expired_through: 6,
+            more: true,
+            articles: Vec::new(),
+            deleted: vec![7],
+        };
+        let shown = self::reading(&reading, PIPE);
+        assert_eq!(shown.data, "news#7 deleted\n");
+        assert!(shown.notes[0].starts_with("6 articles in news had expired"), "{:?}", shown.notes);
+        assert!(shown.notes[1].starts_with("2 articles more in news"), "{:?}", shown.notes);
+    }
+
+    #[test]
+    fn nothing_is_never_just_silence() {
+        for nothing in [
+            Outcome::Areas(Vec::new()),
+            Outcome::Subscriptions(Vec::new()),
+            Outcome::NothingUnread { subscriptions: 1 },
+            Outcome::Outbox(Vec::new()),
+            Outcome::Reading(Reading { from: 1, ..Reading::default() }),
+        ] {
+            let shown = outcome(&nothing, PIPE);
+            assert!(shown.data.is_empty() && shown.notes.len() == 1, "{nothing:?}");
+        }
+    }
+}

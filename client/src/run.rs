@@ -1,0 +1,69 @@
+//! From arguments to an exit code.
+
+use crate::command::{Cli, Command};
+use crate::execute::execute;
+use crate::exit::{self, Failure};
+use crate::render::Output;
+use crate::repl;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::stop::Stop;
+use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// The whole of `gaceta`.
+pub async fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // Known before parsing, so that a mistake on the command line is told in the wanted form too.
+    let json = args.iter().any(|arg| arg == "--json");
+    let output = Output::standard(json);
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return output.usage(&error).into(),
+    };
+    let settings = match Settings::from_environment() {
+        Ok(settings) => settings.with(&cli.global),
+        Err(failure) => return failed(&output, &failure).into(),
+    };
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return failed_start(&error.into()),
+    };
+    match cli.command {
+        Some(command) => run_command(command, &settings, &output, &stop).await.into(),
+        None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !json => {
+            let ended = repl::prompt(settings, "", stop.token()).await;
+            ended.unwrap_or_else(|error| failed(&output, &error.into()).into())
+        }
+        None => {
+            let help = Cli::command()
+                .error(clap::error::ErrorKind::MissingSubcommand, "name a command: `gaceta help`");
+            output.usage(&help).into()
+        }
+    }
+}
+
+/// One command, of the command line or of the prompt. Shows what comes of it.
+pub async fn run_command(command: Command, settings: &Settings, output: &Output, stop: &Stop) -> u8 {
+    let done = async {
+        let session = Session::open(settings, output)?;
+        let outcome = execute(command, &session, stop).await?;
+        let code = outcome.exit_code();
+        output.show(outcome).await?;
+        Ok(code)
+    };
+    done.await.unwrap_or_else(|failure: Failure| failed(output, &failure))
+}
+
+fn failed(output: &Output, failure: &Failure) -> u8 {
+    output.failure(failure);
+    failure.exit_code()
+}
+
+/// For what goes wrong before anything runs.
+pub fn failed_start(error: &anyhow::Error) -> ExitCode {
+    let failure = Failure::new(exit::Kind::Local, format!("cannot start: {error:#}"));
+    failed(&Output::standard(false), &failure).into()
+}

@@ -1,0 +1,118 @@
+//! What the command line and the environment say about every command.
+
+use crate::command::GlobalArgs;
+use crate::exit::Failure;
+use crate::values::parse_address;
+use anyhow::Context as _;
+use etcetera::BaseStrategy;
+use std::path::PathBuf;
+use std::time::Duration;
+use wire::Token;
+
+/// Long enough for a service that is just losing a server, short enough for a person.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Where standalone listens.
+pub const AGENT_DEFAULT: &str = "127.0.0.1:8000";
+const CONTEXT_DEFAULT: &str = "default";
+/// A context is a file name.
+const CONTEXT_CHARS_MAX: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The only agents that are tried. `None`: those of the context, else [`AGENT_DEFAULT`].
+    pub agents: Option<Vec<String>>,
+    /// Which session: `default` when nothing else was said.
+    pub context: String,
+    /// Contexts, outbox, drafts and history: `$XDG_STATE_HOME/gaceta`.
+    pub state_dir: PathBuf,
+    pub timeout: Duration,
+    /// A session from outside, instead of the context's.
+    pub token: Option<Token>,
+    pub json: bool,
+    /// Never ask a person.
+    pub no_input: bool,
+}
+
+impl Settings {
+    /// The defaults, with their files in `state_dir`.
+    pub fn new(state_dir: PathBuf) -> Self {
+        Self {
+            agents: None,
+            context: CONTEXT_DEFAULT.into(),
+            state_dir,
+            timeout: TIMEOUT_DEFAULT,
+            token: None,
+            json: false,
+            no_input: false,
+        }
+    }
+
+    /// The defaults and what `GACETA_…` variables say. Empty variables say nothing.
+    pub fn from_environment() -> Result<Self, Failure> {
+        let strategy = etcetera::choose_base_strategy()
+            .context("no home directory: set HOME or XDG_STATE_HOME")
+            .map_err(Failure::from)?;
+        let state_dir = strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("gaceta");
+        let mut settings = Self::new(state_dir);
+        if let Some(agents) = variable("GACETA_AGENTS") {
+            let agents: Result<Vec<_>, _> = agents.split(',').map(parse_address).collect();
+            settings.agents = Some(agents.map_err(|e| Failure::usage(format!("GACETA_AGENTS: {e}")))?);
+        }
+        if let Some(context) = variable("GACETA_CONTEXT") {
+            settings.context =
+                parse_context(&context).map_err(|e| Failure::usage(format!("GACETA_CONTEXT: {e}")))?;
+        }
+        if let Some(token) = variable("GACETA_TOKEN") {
+            let token = Token::from_text(&token)
+                .ok_or_else(|| Failure::usage("GACETA_TOKEN: a token is 64 hexadecimal digits"))?;
+            settings.token = Some(token);
+        }
+        Ok(settings)
+    }
+
+    /// What the command line says goes before what was known.
+    #[must_use]
+    pub fn with(mut self, args: &GlobalArgs) -> Self {
+        if !args.agents.is_empty() {
+            self.agents = Some(args.agents.clone());
+        }
+        if let Some(context) = &args.context {
+            self.context = context.clone();
+        }
+        self.timeout = args.timeout.unwrap_or(self.timeout);
+        self.json |= args.json;
+        self.no_input |= args.no_input;
+        self
+    }
+}
+
+/// The name of a context becomes a file name: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+pub fn parse_context(name: &str) -> Result<String, String> {
+    let right = name.chars().count() <= CONTEXT_CHARS_MAX
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if right {
+        Ok(name.to_owned())
+    } else {
+        Err("a context's name has up to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit".into())
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_a_harmless_file_name() {
+        for right in ["default", "work-2", "a.b_c"] {
+            assert_eq!(parse_context(right), Ok(right.to_owned()));
+        }
+        for wrong in ["", "..", ".hidden", "a/b", "-x", "a b", &"x".repeat(65)] {
+            assert!(parse_context(wrong).is_err(), "{wrong}");
+        }
+    }
+}

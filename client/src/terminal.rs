@@ -1,0 +1,231 @@
+//! Questions to a person: passwords without echo, texts up to Ctrl-D; and what comes through a pipe instead.
+//!
+//! The terminal is read through a descriptor of our own that does not block: a command that is cancelled stops reading
+//! at once, and no forgotten thread takes the next line away from the prompt. Line editing and Ctrl-C stay the
+//! kernel's; whatever was changed is changed back when the question is dropped.
+
+use crate::exit::{Failure, Kind};
+use crate::render::Output;
+use crate::settings::Settings;
+use anyhow::Context as _;
+use rustix::fs::OFlags;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+use wire::limits::PASSWORD_BYTES_MAX;
+use wire::{ErrorCode, Password};
+
+/// How often a new password may be mistyped the second time.
+const NEW_PASSWORD_TRIES: u32 = 3;
+/// What the kernel gives at once.
+const READ_STEP_BYTES: usize = 4096;
+
+/// An existing password.
+pub async fn password(settings: &Settings, from_stdin: bool, prompt: &str) -> Result<Password, Failure> {
+    if from_stdin {
+        return stdin_text(PASSWORD_BYTES_MAX + 1).await.and_then(one_password);
+    }
+    check_may_ask(settings, "--password-stdin")?;
+    ask(prompt).await
+}
+
+/// A new password: typed twice.
+pub async fn new_password(settings: &Settings, from_stdin: bool, prompt: &str) -> Result<Password, Failure> {
+    if from_stdin {
+        return password(settings, true, prompt).await;
+    }
+    check_may_ask(settings, "--password-stdin")?;
+    for _ in 0..NEW_PASSWORD_TRIES {
+        let first = ask(prompt).await?;
+        if first == ask("The same once more").await? {
+            return Ok(first);
+        }
+        Output::on_terminal("These two differ.\n");
+    }
+    Err(Failure::invalid("no new password: the two differed each time"))
+}
+
+/// For changing one's own.
+pub async fn old_and_new_password(
+    settings: &Settings,
+    from_stdin: bool,
+) -> Result<(Password, Password), Failure> {
+    if from_stdin {
+        let text = stdin_text(2 * (PASSWORD_BYTES_MAX + 1)).await?;
+        return match text.split_once('\n') {
+            Some((old, new)) => Ok((one_password(old.to_owned())?, one_password(new.to_owned())?)),
+            None => {
+                Err(Failure::usage("--password-stdin takes two lines: the old password, then the new one"))
+            }
+        };
+    }
+    let old = password(settings, false, "Old password").await?;
+    let new = new_password(settings, false, "New password").await?;
+    Ok((old, new))
+}
+
+fn check_may_ask(settings: &Settings, instead: &str) -> Result<(), Failure> {
+    if settings.no_input || !io::stdin().is_terminal() {
+        let why =
+            format!("nobody can be asked for a password here: give it on standard input with {instead}");
+        return Err(Failure::usage(why));
+    }
+    Ok(())
+}
+
+fn one_password(text: String) -> Result<Password, Failure> {
+    let text = text.strip_suffix('\n').map_or(text.clone(), str::to_owned);
+    match text.len() {
+        0 => Err(Failure::usage("the password is empty")),
+        bytes if bytes > PASSWORD_BYTES_MAX => {
+            Err(Failure::service(ErrorCode::TooLarge, "a password has at most 1024 bytes"))
+        }
+        _ => Ok(Password(text)),
+    }
+}
+
+async fn stdin_text(bytes_max: usize) -> Result<String, Failure> {
+    String::from_utf8(read_stdin(bytes_max).await?).map_err(|_| Failure::invalid("the password is not UTF-8"))
+}
+
+/// All of standard input, or a little more than `bytes_max` of it, so that the caller sees that it is too much.
+pub async fn read_stdin(bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    if io::stdin().is_terminal() {
+        return read_text(bytes_max).await;
+    }
+    let read = detached(move || {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(bytes_max as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let bytes = read.await.context("cannot read standard input")?;
+    check_size(bytes, bytes_max)
+}
+
+/// Lines from the terminal, up to Ctrl-D.
+pub async fn read_text(bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let mut terminal = Terminal::open()?;
+    let mut bytes = Vec::new();
+    while bytes.len() <= bytes_max {
+        let chunk = terminal.read().await?;
+        if chunk.is_empty() {
+            break;
+        }
+        bytes.extend(chunk);
+    }
+    check_size(bytes, bytes_max)
+}
+
+fn check_size(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    if bytes.len() > bytes_max {
+        let why = format!("standard input is over {} KiB: nothing was sent", bytes_max / 1024);
+        return Err(Failure::service(ErrorCode::TooLarge, why));
+    }
+    Ok(bytes)
+}
+
+async fn ask(prompt: &str) -> Result<Password, Failure> {
+    let mut terminal = Terminal::open()?;
+    let _hidden = terminal.without_echo()?;
+    Output::on_terminal(&format!("{prompt}: "));
+    let answer = terminal.read().await;
+    Output::on_terminal("\n"); // the person's own newline was not echoed
+    let text = String::from_utf8(answer?).map_err(|_| Failure::invalid("the password is not UTF-8"))?;
+    if text.is_empty() {
+        return Err(Failure::new(Kind::Local, "no password was given")); // Ctrl-D
+    }
+    one_password(text)
+}
+
+struct Terminal {
+    /// Not a pipe, but read in the same way: without blocking, when there is something.
+    file: Receiver,
+}
+
+impl Terminal {
+    fn open() -> anyhow::Result<Self> {
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+        let open = |path| File::options().read(true).custom_flags(flags).open(path);
+        // Without a controlling terminal standard input may still be one.
+        let file = open("/dev/tty").or_else(|_| open("/dev/fd/0")).context("cannot open the terminal")?;
+        Ok(Self { file: Receiver::from_file_unchecked(file).context("cannot wait for the terminal")? })
+    }
+
+    /// One line with its newline, or less when Ctrl-D ends it; empty at the end.
+    async fn read(&mut self) -> anyhow::Result<Vec<u8>> {
+        let mut buffer = [0; READ_STEP_BYTES];
+        let bytes = self.file.read(&mut buffer).await.context("cannot read the terminal")?;
+        Ok(buffer[..bytes].to_vec())
+    }
+
+    fn without_echo(&self) -> anyhow::Result<Modes> {
+        let terminal = self.file.as_fd().try_clone_to_owned()?;
+        let modes = Modes::of(terminal.into()).context("cannot hide what is typed")?;
+        let mut hidden = modes.termios.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(&modes.terminal, OptionalActions::Flush, &hidden).context("cannot hide what is typed")?;
+        Ok(modes)
+    }
+}
+
+/// How a terminal was set; set again when dropped.
+pub struct Modes {
+    terminal: File,
+    termios: Termios,
+}
+
+impl Modes {
+    fn of(terminal: File) -> io::Result<Self> {
+        let termios = tcgetattr(&terminal)?;
+        Ok(Self { terminal, termios })
+    }
+
+    /// Of standard input, when it is a terminal.
+    pub fn of_stdin() -> Option<Self> {
+        let terminal = io::stdin().as_fd().try_clone_to_owned().ok()?;
+        Self::of(terminal.into()).ok()
+    }
+}
+
+impl Drop for Modes {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.termios);
+    }
+}
+
+/// Runs what may block for ever on a thread that nobody waits for: neither a cancelled command nor the end of the
+/// process.
+pub async fn detached<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("terminal".into()).spawn(move || {
+        let _ = done.send(work());
+    })?;
+    result.await.unwrap_or_else(|_| Err(io::Error::other("the thread that did this has failed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_final_newline_is_not_part_of_a_password() {
+        assert_eq!(one_password("secret\n".into()).unwrap(), Password("secret".into()));
+        assert_eq!(one_password(" secret \n\n".into()).unwrap(), Password(" secret \n".into()));
+        assert_eq!(one_password("\n".into()).unwrap_err().exit_code(), 2);
+        assert_eq!(one_password("x".repeat(1025)).unwrap_err().name(), "too_large");
+    }
+
+    #[test]
+    fn nobody_is_asked_where_nobody_is() {
+        let settings = Settings { no_input: true, ..Settings::new("/nowhere".into()) };
+        let failure = check_may_ask(&settings, "--password-stdin").unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.message.contains("--password-stdin"));
+    }
+}

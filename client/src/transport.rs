@@ -1,0 +1,355 @@
+//! One request, several servers, one answer: the race between them.
+//!
+//! The next server is tried at once when one refuses, breaks off or is draining. When one is only slow (300 ms without
+//! a connection, 1 s without an answer) the next is asked *as well*, and the first definite answer wins. Every request
+//! may be repeated (I10), so nothing can happen twice.
+
+use crate::exit::Failure;
+use crate::render::Output;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use uuid::Uuid;
+use wire::call::{self, CallError};
+use wire::{ErrorCode, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token};
+
+/// A healthy server accepts within a round trip; three lost in a row are rare.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(300);
+/// A healthy server answers within milliseconds; a failing over database takes longer than any patience.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// Both patiences double for each server asked as well, up to this many times.
+const DOUBLINGS_MAX: u32 = 5;
+/// Attempts at the same time: with the doubling patience they last for 15 s, and are no burden.
+const ATTEMPTS_MAX: usize = 5;
+/// Between two rounds through all servers, doubling.
+const ROUND_PAUSE_MIN: Duration = Duration::from_millis(50);
+const ROUND_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// After this a person is told what is waited for.
+const SILENCE_MAX: Duration = Duration::from_millis(300);
+/// A name server that takes longer is tried again in the next round.
+const RESOLVE_WAIT: Duration = Duration::from_secs(2);
+/// A `busy` may ask for a longer wait, but not for the rest of the day.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Where servers are. `round` counts from 0; later rounds may find others.
+pub trait Addresses {
+    fn round(&mut self, round: u32) -> impl Future<Output = Result<Vec<String>, Failure>> + Send;
+    /// Like `an agent`.
+    fn what(&self) -> &'static str;
+}
+
+/// What is asked.
+pub struct Ask<'a> {
+    pub token: Option<Token>,
+    pub body: &'a RequestBody,
+    pub deadline: Instant,
+    pub output: &'a Output,
+}
+
+pub struct Answer {
+    /// Who answered.
+    pub address: String,
+    pub body: ReplyBody,
+}
+
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub address: String,
+    socket: SocketAddr,
+}
+
+/// What came of one attempt.
+enum Verdict {
+    Answer(ReplyBody),
+    /// No server will say anything else.
+    Definite(ErrorReply),
+    /// Another one may know better.
+    Elsewhere {
+        why: Failure,
+        wait: Option<Duration>,
+    },
+    /// Not one of ours, it seems.
+    Foreign(String),
+}
+
+/// Asks until there is a definite answer, or the deadline.
+pub async fn race<A: Addresses>(addresses: &mut A, ask: Ask<'_>) -> Result<Answer, Failure> {
+    let started = Instant::now();
+    let what = addresses.what();
+    let mut race = Race::new(what, &ask, started);
+    loop {
+        tokio::select! {
+            biased;
+            Some(done) = race.attempts.join_next(), if !race.attempts.is_empty() => {
+                let Ok((candidate, result)) = done else { continue };
+                if let Some(end) = race.finished(candidate, result) {
+                    return end;
+                }
+            }
+            () = sleep_until(ask.deadline) => return Err(race.out_of_time(started)),
+            () = sleep_until(race.tell_at), if !race.told => race.tell(),
+            () = sleep_until(race.next_at), if race.attempts.len() < ATTEMPTS_MAX => {
+                if race.still_patient() {
+                    continue;
+                }
+                if race.queue.is_empty() {
+                    let found = timeout_at(ask.deadline, addresses.round(race.rounds)).await;
+                    let Ok(found) = found else { return Err(race.out_of_time(started)) };
+                    race.new_round(resolve_all(found).await);
+                }
+                race.start_next();
+            }
+        }
+    }
+}
+
+struct Race<'a> {
+    what: &'static str,
+    ask: &'a Ask<'a>,
+    request_id: Uuid,
+    attempts: JoinSet<(Candidate, Result<Reply, CallError>)>,
+    queue: VecDeque<Candidate>,
+    rounds: u32,
+    round_pause: Duration,
+    /// When the next server may be asked.
+    next_at: Instant,
+    newest: Option<Newest>,
+    hedges: u32,
+    /// In this round: how many were asked, and how many did not speak our protocol.
+    asked: usize,
+    foreign: usize,
+    last: Option<Failure>,
+    tell_at: Instant,
+    told: bool,
+}
+
+/// The attempt that was started last: how long it gets depends on whether it has a connection.
+struct Newest {
+    started: Instant,
+    connected: Arc<AtomicBool>,
+}
+
+impl<'a> Race<'a> {
+    fn new(what: &'static str, ask: &'a Ask<'a>, now: Instant) -> Self {
+        Self {
+            what,
+            ask,
+            request_id: Uuid::now_v7(),
+            attempts: JoinSet::new(),
+            queue: VecDeque::new(),
+            rounds: 0,
+            round_pause: ROUND_PAUSE_MIN,
+            next_at: now,
+            newest: None,
+            hedges: 0,
+            asked: 0,
+            foreign: 0,
+            last: None,
+            tell_at: now + SILENCE_MAX,
+            told: false,
+        }
+    }
+
+    /// Whether the newest attempt, having a connection, gets more time before another is asked as well.
+    fn still_patient(&mut self) -> bool {
+        let Some(newest) = &self.newest else { return false };
+        if !newest.connected.load(Ordering::Relaxed) {
+            return false;
+        }
+        let until = newest.started + jittered(ANSWER_PATIENCE * 2_u32.pow(self.hedges.min(DOUBLINGS_MAX)));
+        self.newest = None; // asked once; the next time is the time
+        self.next_at = until;
+        until > Instant::now()
+    }
+
+    fn new_round(&mut self, found: Result<Vec<Candidate>, Failure>) {
+        self.rounds += 1;
+        self.asked = 0;
+        self.foreign = 0;
+        match found {
+            Ok(candidates) => self.queue = candidates.into(),
+            Err(failure) => self.last = Some(failure),
+        }
+        if self.queue.is_empty() {
+            let none = || Failure::service(ErrorCode::Unavailable, format!("no address of {}", self.what));
+            self.last.get_or_insert_with(none);
+            self.pause();
+        }
+    }
+
+    fn start_next(&mut self) {
+        let Some(candidate) = self.queue.pop_front() else { return };
+        self.asked += 1;
+        let connected = Arc::new(AtomicBool::new(false));
+        let now = Instant::now();
+        self.newest = Some(Newest { started: now, connected: connected.clone() });
+        let others = self.attempts.len() as u32; // they have not answered: this one is asked as well
+        self.hedges = if others == 0 { 0 } else { self.hedges + 1 };
+        self.next_at = now + jittered(CONNECT_PATIENCE * 2_u32.pow(self.hedges.min(DOUBLINGS_MAX)));
+        let request = self.ask.request(self.request_id, self.ask.deadline);
+        let deadline = self.ask.deadline;
+        self.attempts.spawn(async move {
+            let result = attempt(candidate.socket, &request, deadline, deadline, &connected).await;
+            (candidate, result)
+        });
+    }
+
+    /// `Some` when the race is over.
+    fn finished(
+        &mut self,
+        who: Candidate,
+        result: Result<Reply, CallError>,
+    ) -> Option<Result<Answer, Failure>> {
+        match judge(&who.address, self.request_id, result) {
+            Verdict::Answer(body) => return Some(Ok(Answer { address: who.address, body })),
+            Verdict::Definite(error) => return Some(Err(error.into())),
+            Verdict::Foreign(why) => {
+                self.foreign += 1;
+                let failure = Failure::invalid(format!("{}: {why}", who.address));
+                if self.foreign == self.asked && self.queue.is_empty() && self.attempts.is_empty() {
+                    return Some(Err(failure)); // nobody there speaks our protocol: waiting would not help
+                }
+                self.last = Some(failure);
+                self.next(None);
+            }
+            Verdict::Elsewhere { why, wait } => {
+                self.last = Some(why);
+                self.next(wait);
+            }
+        }
+        None
+    }
+
+    fn next(&mut self, wait: Option<Duration>) {
+        self.newest = None;
+        if let Some(wait) = wait {
+            self.next_at = Instant::now() + jittered(wait);
+        } else if self.queue.is_empty() && self.attempts.is_empty() {
+            self.pause(); // everyone was asked
+        } else {
+            self.next_at = Instant::now();
+        }
+    }
+
+    fn pause(&mut self) {
+        self.next_at = Instant::now() + jittered(self.round_pause);
+        self.round_pause = (self.round_pause * 2).min(ROUND_PAUSE_MAX);
+    }
+
+    fn tell(&mut self) {
+        self.told = true;
+        let why = self.last.as_ref().map_or("no answer yet".into(), |last| last.message.clone());
+        self.ask.output.waiting(&format!("waiting for {}: {why}", self.what));
+    }
+
+    fn out_of_time(&self, started: Instant) -> Failure {
+        let waited_ms = started.elapsed().as_millis();
+        let last = self.last.as_ref();
+        let why = last.map_or("no answer".into(), |last| last.message.clone());
+        let code =
+            last.and_then(Failure::code).filter(|code| code.is_retryable()).unwrap_or(ErrorCode::Unavailable);
+        let what = self.what;
+        Failure::service(
+            code,
+            format!("{what} could not be reached within {waited_ms} ms: {why}; a repeat is safe"),
+        )
+    }
+}
+
+impl Ask<'_> {
+    fn request(&self, request_id: Uuid, deadline: Instant) -> Request {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let remaining_ms = u32::try_from(remaining.as_millis()).unwrap_or(u32::MAX);
+        Request { request_id, token: self.token, remaining_ms, body: self.body.clone() }
+    }
+}
+
+/// One attempt at one server, for those who race nobody (`follow`): `Err` says why to go elsewhere.
+pub async fn single(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, Failure> {
+    let request = ask.request(Uuid::now_v7(), ask.deadline);
+    let connect_by = Instant::now() + ANSWER_PATIENCE;
+    let result = attempt(candidate.socket, &request, connect_by, ask.deadline, &AtomicBool::new(false)).await;
+    match judge(&candidate.address, request.request_id, result) {
+        Verdict::Answer(body) => Ok(body),
+        Verdict::Definite(error) => Err(error.into()),
+        Verdict::Elsewhere { why, .. } => Err(why),
+        Verdict::Foreign(why) => {
+            Err(Failure::service(ErrorCode::Unavailable, format!("{}: {why}", candidate.address)))
+        }
+    }
+}
+
+async fn attempt(
+    socket: SocketAddr,
+    request: &Request,
+    connect_by: Instant,
+    deadline: Instant,
+    connected: &AtomicBool,
+) -> Result<Reply, CallError> {
+    let stream = timeout_at(connect_by, call::connect(socket)).await.unwrap_or(Err(CallError::Timeout))?;
+    connected.store(true, Ordering::Relaxed);
+    timeout_at(deadline, call::exchange(stream, request)).await.unwrap_or(Err(CallError::Timeout))
+}
+
+fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> Verdict {
+    let unavailable = |why: String| Verdict::Elsewhere {
+        why: Failure::service(ErrorCode::Unavailable, format!("{address}: {why}")),
+        wait: None,
+    };
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(CallError::Malformed(why)) => return Verdict::Foreign(why),
+        Err(error) => return unavailable(error.to_string()),
+    };
+    match reply.result {
+        // A server that could not read the request answers with the nil id.
+        Ok(_) if reply.request_id != request_id => unavailable("it answered another request".into()),
+        Ok(body) => Verdict::Answer(body),
+        Err(error) if !error.code.is_retryable() => Verdict::Definite(error),
+        Err(error) => {
+            let wait = (error.code == ErrorCode::Busy).then(|| {
+                Duration::from_millis(error.retry_after_ms.unwrap_or(500).into()).min(BUSY_WAIT_MAX)
+            });
+            let why = Failure::service(error.code, format!("{address}: {}", error.message));
+            Verdict::Elsewhere { why, wait }
+        }
+    }
+}
+
+async fn resolve_all(addresses: Result<Vec<String>, Failure>) -> Result<Vec<Candidate>, Failure> {
+    let mut candidates = Vec::new();
+    let mut failed = None;
+    for address in addresses? {
+        match resolve(&address).await {
+            Ok(mut found) => candidates.append(&mut found),
+            Err(failure) => failed = Some(failure),
+        }
+    }
+    match failed {
+        Some(failure) if candidates.is_empty() => Err(failure),
+        _ => Ok(candidates),
+    }
+}
+
+/// Every address behind one name.
+pub async fn resolve(address: &str) -> Result<Vec<Candidate>, Failure> {
+    if let Ok(socket) = address.parse() {
+        return Ok(vec![Candidate { address: address.to_owned(), socket }]); // no thread for a name server
+    }
+    let unknown = |why: String| Failure::service(ErrorCode::Unavailable, format!("{address}: {why}"));
+    let found = timeout(RESOLVE_WAIT, tokio::net::lookup_host(address)).await;
+    let found = found.map_err(|_| unknown("the name server does not answer".into()))?;
+    let sockets = found.map_err(|error| unknown(format!("cannot find this host: {error}")))?;
+    Ok(sockets.map(|socket| Candidate { address: address.to_owned(), socket }).collect())
+}
+
+/// Up to a quarter more or less, so that clients that failed together do not come back together.
+pub fn jittered(duration: Duration) -> Duration {
+    let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+    duration.mul_f64(0.75 + random / 2.0)
+}
