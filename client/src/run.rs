@@ -27,16 +27,19 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(settings) => settings.with(&cli.global),
         Err(failure) => return failed(&output, &failure).into(),
     };
-    let stop = match Stop::on_signals() {
-        Ok(stop) => stop,
-        Err(error) => return failed_start(&error.into()),
-    };
+    let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !settings.json;
     match cli.command {
-        Some(command) => run_command(command, &settings, &output, &stop).await.into(),
-        None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !json => {
-            let ended = repl::prompt(settings, "", stop.token()).await;
-            ended.unwrap_or_else(|error| failed(&output, &error.into()).into())
-        }
+        Some(command) => match Stop::on_signals() {
+            Ok(stop) => run_command(command, &settings, &output, &stop).await.into(),
+            Err(error) => failed_start(&error.into()),
+        },
+        None if is_interactive => match Stop::on_terminate() {
+            Ok(stop) => {
+                let ended = repl::prompt(settings, "", stop.token()).await;
+                ended.unwrap_or_else(|error| failed(&output, &error.into()).into())
+            }
+            Err(error) => failed_start(&error.into()),
+        },
         None => {
             let help = Cli::command()
                 .error(clap::error::ErrorKind::MissingSubcommand, "name a command: `gaceta help`");

@@ -21,17 +21,26 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Raised by this process's signals. They no longer kill it from here on: whoever runs must listen.
+    /// Raised by SIGTERM and Ctrl-C. They no longer kill this process from here on: whoever runs must listen.
     pub fn on_signals() -> std::io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = Self::on_terminate()?;
+        let raised = stop.clone();
+        tokio::spawn(async move {
+            interrupt.recv().await;
+            raised.raise(Signal::Interrupt);
+        });
+        Ok(stop)
+    }
+
+    /// Raised by SIGTERM only: at the prompt Ctrl-C is not the end.
+    pub fn on_terminate() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = Self::default();
         let raised = stop.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => raised.raise(Signal::Interrupt),
-                _ = terminate.recv() => raised.raise(Signal::Terminate),
-            }
+            terminate.recv().await;
+            raised.raise(Signal::Terminate);
         });
         Ok(stop)
     }
