@@ -3,13 +3,17 @@
 //! - [`service`]: an agent and some nodes in this process, each test on a database of its own.
 //! - [`person`]: somebody who speaks the protocol directly, at a node of his choice: what the client would hide (which
 //!   node, which retry) is what these tests are about.
+//! - [`follower`]: somebody who follows areas and never gives up, and what he has seen.
+//! - [`requests`]: one request of every kind, for tests of what every request must refuse.
 //! - [`watchdog`]: tests wait for events, and this ends them when an event never comes.
 //!
 //! The tests are named after the invariants that they hold (I1–I10 of `docs/architecture.md`).
 
 #![allow(clippy::unwrap_used)] // a harness that unwraps fails the test at the place
 
+pub mod follower;
 pub mod person;
+pub mod requests;
 pub mod service;
 
 use std::future::Future;
@@ -21,4 +25,16 @@ pub const WATCHDOG_S: u64 = 30;
 /// Runs a test under the watchdog.
 pub async fn watchdog<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(WATCHDOG_S), test).await.expect("the watchdog barked")
+}
+
+/// Runs all of these at the same time; their results in order.
+pub async fn at_once<T: Send + 'static>(
+    work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = work.into_iter().map(tokio::spawn).collect();
+    let mut results = vec![];
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
 }

@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use uuid::Uuid;
 use wire::{
-    AdminRequest, AgentReply, AgentRequest, AreaId, AreaSettings, Article, Cursor, ErrorCode, ErrorReply,
-    FollowArea, FollowEnded, NodeReply, NodeRequest, Page, Password, Post, Posted, ReadFrom, ReplyBody,
-    Request, RequestBody, Seq, Shown, SubscriptionSummary, Token,
+    AdminRequest, AgentReply, AgentRequest, AreaDetails, AreaId, AreaSettings, AreaSummary, Article,
+    AuditEntry, Cursor, ErrorCode, ErrorReply, FollowArea, FollowEnded, NodeReply, NodeRequest, Page,
+    Password, Post, Posted, ReadFrom, ReplyBody, Request, RequestBody, Seq, Shown, SubscriptionSummary,
+    Token, VerifiedState,
 };
 
 /// How long these people wait for an answer: longer than any deadline of the servers that a test is about.
 const ANSWER_WAIT_MS: u32 = 20_000;
+
+const RETRY_WAIT_MS: u64 = 20;
 
 #[derive(Debug, Clone)]
 pub struct Person {
@@ -31,28 +34,39 @@ impl Person {
             password: Password(PASSWORD.into()),
             label: "test".into(),
         };
-        Self::with_session(service, name, request).await
+        let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
+        Self::with_session(service.agent.address, &nodes, name, request).await.unwrap()
     }
 
     pub async fn login(service: &Service, name: &str) -> Self {
-        let request = AgentRequest::Login {
-            name: name.into(),
-            password: Password(PASSWORD.into()),
-            label: "test".into(),
-        };
-        Self::with_session(service, name, request).await
+        let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
+        Self::log_in(service.agent.address, &nodes, name, PASSWORD).await.unwrap()
     }
 
-    async fn with_session(service: &Service, name: &str, request: AgentRequest) -> Self {
-        let reply = call(service.agent.address, None, RequestBody::Agent(request)).await.unwrap();
+    pub async fn log_in(agent: SocketAddr, nodes: &[SocketAddr], name: &str, password: &str) -> Answer<Self> {
+        let request = AgentRequest::Login {
+            name: name.into(),
+            password: Password(password.into()),
+            label: "test".into(),
+        };
+        Self::with_session(agent, nodes, name, request).await
+    }
+
+    async fn with_session(
+        agent: SocketAddr,
+        nodes: &[SocketAddr],
+        name: &str,
+        request: AgentRequest,
+    ) -> Answer<Self> {
+        let reply = call(agent, None, RequestBody::Agent(request)).await?;
         let ReplyBody::Agent(AgentReply::LoggedIn(logged_in)) = reply else { panic!("{reply:?}") };
-        Self {
+        Ok(Self {
             name: name.into(),
             token: logged_in.token,
             session_id: logged_in.session_id,
-            agent: service.agent.address,
-            nodes: service.nodes.iter().map(|node| node.address).collect(),
-        }
+            agent,
+            nodes: nodes.to_vec(),
+        })
     }
 
     pub async fn ask_agent(&self, request: AgentRequest) -> Answer<AgentReply> {
@@ -85,8 +99,62 @@ impl Person {
         }
     }
 
+    /// Whether it was removed already.
+    pub async fn area_remove(&self, area_id: AreaId) -> Answer<bool> {
+        done(self.administrate(AdminRequest::AreaRemove { area_id }).await?)
+    }
+
+    pub async fn area_restore(&self, name: &str) -> Answer<(AreaDetails, bool)> {
+        match self.administrate(AdminRequest::AreaRestore { name: name.into() }).await? {
+            AgentReply::AreaChanged { area, already } => Ok((area, already)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn article_remove(&self, area: &str, seq: Seq) -> Answer<bool> {
+        done(self.administrate(AdminRequest::ArticleRemove { area: area.into(), seq }).await?)
+    }
+
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        match self.administrate(AdminRequest::Audit { before: None, limit: 500 }).await.unwrap() {
+            AgentReply::Audit { entries, .. } => entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One more session of the same person.
+    pub async fn other_device(&self) -> Self {
+        Self::log_in(self.agent, &self.nodes, &self.name, PASSWORD).await.unwrap()
+    }
+
+    /// Ends this session; whether it had ended already.
+    pub async fn logout(&self) -> Answer<bool> {
+        done(self.ask_agent(AgentRequest::Logout).await?)
+    }
+
+    pub async fn change_password(&self, old: &str, new: &str) -> Answer<bool> {
+        let request = AgentRequest::ChangePassword { old: Password(old.into()), new: Password(new.into()) };
+        done(self.ask_agent(request).await?)
+    }
+
     pub async fn subscribe(&self, area_id: AreaId) {
-        self.ask_node(0, NodeRequest::Subscribe { area_id, from_start: false }).await.unwrap();
+        self.subscribe_at(0, area_id, false).await.unwrap();
+    }
+
+    /// The cursor, and whether there was a subscription already.
+    pub async fn subscribe_at(&self, node: usize, area_id: AreaId, from_start: bool) -> Answer<(Seq, bool)> {
+        match self.ask_node(node, NodeRequest::Subscribe { area_id, from_start }).await? {
+            NodeReply::Subscribed { cursor, already } => Ok((cursor, already)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether there was no subscription already.
+    pub async fn unsubscribe(&self, node: usize, area_id: AreaId) -> Answer<bool> {
+        match self.ask_node(node, NodeRequest::Unsubscribe { area_id }).await? {
+            NodeReply::Unsubscribed { already } => Ok(already),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Posts one article, by a node, with an id.
@@ -125,6 +193,42 @@ impl Person {
         }
     }
 
+    /// All articles that are kept, page by page, each number accounted for.
+    pub async fn read_all(&self, node: usize, area_id: AreaId) -> Vec<Article> {
+        let mut page = self.read(node, area_id, ReadFrom::Start, 1_000).await.unwrap();
+        let mut articles = std::mem::take(&mut page.articles);
+        while page.more {
+            let from = page.upto + 1;
+            page = self.read(node, area_id, ReadFrom::After(page.upto), 1_000).await.unwrap();
+            assert_eq!(page.from, from);
+            articles.append(&mut page.articles);
+        }
+        articles
+    }
+
+    /// The state of every number of an area that fits one page.
+    pub async fn verify(&self, node: usize, area_id: AreaId) -> Answer<Vec<VerifiedState>> {
+        match self.ask_node(node, NodeRequest::Verify { area_id, after: 0 }).await? {
+            NodeReply::Verified(page) => {
+                assert_eq!(page.states.len() as Seq, page.last_seq);
+                Ok(page.states)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Posts until there is a definite answer, through one node after the other, as the client does.
+    pub async fn post_surely(&self, first_node: usize, area_id: AreaId, id: Uuid, body: &str) -> Posted {
+        for attempt in first_node.. {
+            match self.post_as(attempt % self.nodes.len(), area_id, id, body).await {
+                Ok(posted) => return posted,
+                Err(error) if error.code.is_retryable() => pause().await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        unreachable!()
+    }
+
     pub async fn mark(&self, node: usize, area_id: AreaId, shown: Shown) -> Answer<Cursor> {
         let request = NodeRequest::MarkRead { marks: vec![wire::Mark { area_id, shown }] };
         match self.ask_node(node, request).await? {
@@ -156,6 +260,13 @@ impl Person {
         moved(self.ask_node(node, NodeRequest::Undo { area_id, operation_id }).await?)
     }
 
+    pub async fn areas(&self) -> Vec<AreaSummary> {
+        match self.ask_agent(AgentRequest::Areas { after: None }).await.unwrap() {
+            AgentReply::Areas { areas, more: false } => areas,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn subscriptions(&self) -> Vec<SubscriptionSummary> {
         match self.ask_agent(AgentRequest::Subscriptions { after: None }).await.unwrap() {
             AgentReply::Subscriptions { subscriptions, .. } => subscriptions,
@@ -175,6 +286,24 @@ fn moved(reply: NodeReply) -> Answer<(Cursor, bool)> {
     }
 }
 
+/// Of a request that has nothing to tell but whether it was so already.
+pub fn done(reply: AgentReply) -> Answer<bool> {
+    match reply {
+        AgentReply::Done { already } => Ok(already),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Between two attempts at a server that is away: nothing signals its return.
+pub async fn pause() {
+    tokio::time::sleep(Duration::from_millis(RETRY_WAIT_MS)).await;
+}
+
+/// A mark of one page, as a reading of its own.
+pub fn shown(page: &Page) -> Shown {
+    Shown { from: page.from, upto: page.upto, generation: page.generation, reading_id: Uuid::now_v7() }
+}
+
 /// I2: a page accounts for each number that it covers exactly once.
 pub fn check_dense(page: &Page) {
     let mut numbers: Vec<Seq> = page.articles.iter().map(|article| article.seq).collect();
@@ -185,7 +314,7 @@ pub fn check_dense(page: &Page) {
     assert_eq!(numbers, expected, "a page with a hole or a repeat: {page:?}");
 }
 
-/// What all pages hold, as `(number, body)`.
+/// What articles hold, as `(number, body)`.
 pub fn bodies(articles: &[Article]) -> Vec<(Seq, &str)> {
     articles.iter().map(|article| (article.seq, article.body.as_str())).collect()
 }

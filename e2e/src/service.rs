@@ -1,17 +1,26 @@
-//! An agent and some nodes in this process. Each node can be stopped and started again at the same address.
+//! An agent and some nodes in this process. Each has a runtime of its own, so that it can be killed as a process can:
+//! every task of it ends where it stands and its connections break. Each can be started again at the same address.
 
 use crate::person::Person;
 use db::Db;
 use db::testing::TestDatabase;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wire::{AreaId, Role};
+use wire::AreaId;
 
 /// The password of everyone in these tests.
 pub const PASSWORD: &str = "correct horse";
+
+/// Enough that two requests really run at the same time.
+const SERVER_THREADS: usize = 2;
+/// The backends of a stopped server are gone in some milliseconds; nothing tells when.
+const BACKENDS_POLL_MS: u64 = 10;
 
 pub struct Service {
     pub database: TestDatabase,
@@ -20,31 +29,69 @@ pub struct Service {
     pub nodes: Vec<Server>,
 }
 
-/// A running server, stopped when dropped.
+/// A running server, killed when dropped.
 pub struct Server {
     pub address: SocketAddr,
     shutdown: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
+    runtime: Option<Runtime>,
 }
 
 impl Server {
-    /// As SIGTERM does it: drains, and has ended when this returns.
-    pub async fn stop(&mut self) {
-        self.shutdown.cancel();
-        (&mut self.task).await.unwrap().unwrap();
+    /// Binds `listen` and runs `run` on a runtime of its own; returns when it says that it is ready.
+    async fn start<F>(
+        listen: &str,
+        run: impl FnOnce(TcpListener, CancellationToken, oneshot::Sender<SocketAddr>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send,
+    {
+        let listener = std::net::TcpListener::bind(listen).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(SERVER_THREADS)
+            .enable_all()
+            .build()
+            .unwrap();
+        let shutdown = CancellationToken::new();
+        let (sender, ready) = oneshot::channel();
+        let stop = shutdown.clone();
+        let task =
+            runtime.spawn(async move { run(TcpListener::from_std(listener).unwrap(), stop, sender).await });
+        let server = Self { address, shutdown, task, runtime: Some(runtime) };
+        ready.await.expect("the server did not start");
+        server
     }
 
-    /// As `kill -9` does it: every task of it ends where it stands. Its open connections break.
-    pub async fn kill(&mut self) {
-        self.task.abort();
-        let _ = (&mut self.task).await;
+    /// As SIGTERM does it, without waiting for the end.
+    pub fn terminate(&self) {
         self.shutdown.cancel();
+    }
+
+    /// As SIGTERM does it: drains, and has ended when this returns.
+    pub async fn stop(&mut self) {
+        self.terminate();
+        (&mut self.task).await.unwrap().unwrap();
+        self.end();
+    }
+
+    /// As `kill -9` does it. The address is free when this returns.
+    pub async fn kill(&mut self) {
+        self.end();
+        assert!((&mut self.task).await.is_err(), "the server had ended by itself");
+    }
+
+    fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shutdown.cancel();
+        self.end();
     }
 }
 
@@ -62,30 +109,36 @@ impl Service {
     ) -> Self {
         let db = Db::new(&database.dsn).unwrap();
         agent::ensure_admin(&db, PASSWORD).await.unwrap();
-        let agent = start_agent(&database.dsn, "127.0.0.1:0").await;
+        let agent = start_agent(&database.dsn, agent::Config::default()).await;
         let mut service = Self { agent, nodes: vec![], db, database };
         for _ in 0..nodes {
-            let node = service.start_node("127.0.0.1:0", &configure).await;
-            service.nodes.push(node);
+            service.add_node(&configure).await;
         }
         service
     }
 
-    /// Starts one more node, at `listen`.
-    pub async fn start_node(&self, listen: &str, configure: impl Fn(&mut node::Config)) -> Server {
-        let listener = TcpListener::bind(listen).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
+    /// Starts one more node.
+    pub async fn add_node(&mut self, configure: impl Fn(&mut node::Config)) {
+        let node = self.start_node("127.0.0.1:0", configure).await;
+        self.nodes.push(node);
+    }
+
+    /// Starts a node that was killed or stopped again, at the same address.
+    pub async fn restart_node(&mut self, node: usize) {
+        let address = self.nodes[node].address.to_string();
+        self.nodes[node] = self.start_node(&address, |_| {}).await;
+    }
+
+    async fn start_node(&self, listen: &str, configure: impl Fn(&mut node::Config)) -> Server {
         let mut config = node::Config::new(&self.database.dsn, vec![self.agent.address.to_string()]);
         configure(&mut config);
-        let (sender, ready) = oneshot::channel();
         let db = Db::new(&self.database.dsn).unwrap();
-        let run = node::run(listener, db, config, shutdown.clone(), |address| {
-            let _ = sender.send(address);
-        });
-        let task = tokio::spawn(run);
-        ready.await.expect("the node did not start");
-        Server { address, shutdown, task }
+        Server::start(listen, move |listener, shutdown, ready| {
+            node::run(listener, db, config, shutdown, |address| {
+                let _ = ready.send(address);
+            })
+        })
+        .await
     }
 
     /// Registers and logs in.
@@ -109,26 +162,36 @@ impl Service {
         person
     }
 
-    pub fn role(name: &str) -> Role {
-        if name == agent::FIRST_ADMIN { Role::Admin } else { Role::User }
+    /// Runs SQL behind the service's back.
+    pub async fn sql(&self, statements: &str) {
+        self.database.client().await.batch_execute(statements).await.unwrap();
+    }
+
+    /// Stops all servers and returns how many transactions of theirs were rolled back: each failed group is one. Only
+    /// the end of a backend makes its numbers known, so this is the last that a test does.
+    pub async fn rollbacks(mut self) -> i64 {
+        for node in &mut self.nodes {
+            node.stop().await;
+        }
+        self.agent.stop().await;
+        drop(self.db);
+        let client = self.database.client().await;
+        let others = "select count(*) from pg_stat_activity
+                       where datname = current_database() and pid <> pg_backend_pid()";
+        while client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(Duration::from_millis(BACKENDS_POLL_MS)).await;
+        }
+        let rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()";
+        client.query_one(rollbacks, &[]).await.unwrap().get(0)
     }
 }
 
-pub async fn start_agent(database_url: &str, listen: &str) -> Server {
-    let listener = TcpListener::bind(listen).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let shutdown = CancellationToken::new();
-    let (sender, ready) = oneshot::channel();
-    let run = agent::run(
-        listener,
-        Db::new(database_url).unwrap(),
-        agent::Config::default(),
-        shutdown.clone(),
-        |address| {
-            let _ = sender.send(address);
-        },
-    );
-    let task = tokio::spawn(run);
-    ready.await.expect("the agent did not start");
-    Server { address, shutdown, task }
+pub async fn start_agent(database_url: &str, config: agent::Config) -> Server {
+    let db = Db::new(database_url).unwrap();
+    Server::start("127.0.0.1:0", move |listener, shutdown, ready| {
+        agent::run(listener, db, config, shutdown, |address| {
+            let _ = ready.send(address);
+        })
+    })
+    .await
 }
