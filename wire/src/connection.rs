@@ -38,9 +38,10 @@ impl Connection {
 
     /// Reads the one request of this connection. Buffers grow as bytes come, never by what a length claims.
     pub async fn read_request(&mut self, limits: &Limits, charge: &mut Charge) -> Result<Request, ReadError> {
-        match timeout(limits.first_byte_wait, self.stream.readable()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(ReadError::Gone),
+        // Not `readable()`: it may return with nothing to read, and silence would be granted the frame's wait as well.
+        match timeout(limits.first_byte_wait, self.stream.peek(&mut [0])).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) | Err(_) => return Err(ReadError::Gone),
         }
         match timeout(limits.frame_wait, self.read_frame(limits, charge)).await {
             Ok(result) => result,
