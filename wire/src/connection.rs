@@ -60,14 +60,20 @@ impl Connection {
         self.stream.read_exact(&mut header).await.map_err(|_| ReadError::Gone)?;
         let body_bytes = frame::body_bytes(&header, limits.request_bytes_max).map_err(refused_header)?;
         let mut body = Vec::new();
+        let mut charged = 0;
         while body.len() < body_bytes {
-            let step = READ_STEP_BYTES.min(body_bytes - body.len());
-            if !charge.take(step) {
-                let error = ErrorReply::busy("too many unfinished requests: try again", 1_000);
-                return Err(ReadError::Refused { error, unread: true });
+            // A step is charged once, in however many pieces it comes: the budget counts bytes, not reads.
+            if body.len() == charged {
+                let step = READ_STEP_BYTES.min(body_bytes - charged);
+                if !charge.take(step) {
+                    let error = ErrorReply::busy("too many unfinished requests: try again", 1_000);
+                    return Err(ReadError::Refused { error, unread: true });
+                }
+                charged += step;
+                body.reserve(step);
             }
-            body.reserve(step);
-            let read = (&mut self.stream).take(step as u64).read_buf(&mut body).await;
+            let room = (charged - body.len()) as u64;
+            let read = (&mut self.stream).take(room).read_buf(&mut body).await;
             if !matches!(read, Ok(1..)) {
                 return Err(ReadError::Gone);
             }
