@@ -57,7 +57,7 @@ pub struct Answer {
     pub body: ReplyBody,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub address: String,
     socket: SocketAddr,

@@ -66,6 +66,8 @@ struct Follower<'a> {
     queue: VecDeque<Candidate>,
     /// The node that answered last.
     current: Option<Candidate>,
+    /// The node that failed last: the last one to be tried again.
+    failed: Option<Candidate>,
     trouble: Option<Trouble>,
     pause: Duration,
 }
@@ -132,6 +134,7 @@ impl<'a> Follower<'a> {
             nodes,
             queue: VecDeque::new(),
             current: None,
+            failed: None,
             trouble: None,
             pause: PAUSE_MIN,
         }))
@@ -141,7 +144,10 @@ impl<'a> Follower<'a> {
     async fn run(&mut self) -> Failure {
         loop {
             let polled = match self.candidate().await {
-                Some(candidate) => self.poll(candidate).await,
+                Some(candidate) => {
+                    self.failed = Some(candidate.clone()); // unless it answers
+                    self.poll(candidate).await
+                }
                 None => Err(Failure::service(ErrorCode::Unavailable, "no node can be found")),
             };
             let (pages, ended) = match polled {
@@ -176,6 +182,8 @@ impl<'a> Follower<'a> {
             for address in &self.nodes.addresses {
                 self.queue.extend(transport::resolve(address).await.unwrap_or_default());
             }
+            let failed = self.failed.take();
+            self.queue.make_contiguous().sort_by_key(|candidate| Some(candidate) == failed.as_ref());
         }
         self.queue.pop_front()
     }
@@ -193,6 +201,7 @@ impl<'a> Follower<'a> {
         };
         self.areas.iter_mut().for_each(|area| area.unheard = false);
         self.current = Some(candidate);
+        self.failed = None;
         self.pause = PAUSE_MIN;
         self.queue.clear();
         if self.trouble.take().is_some_and(|trouble| trouble.told) {
@@ -224,9 +233,10 @@ impl<'a> Follower<'a> {
                 continue;
             }
             if page.from != area.after + 1 {
-                // Not what was asked for: showing it would repeat or skip. The next poll asks again.
-                self.current = None;
-                continue;
+                // Not what was asked for: showing it would repeat or skip. Another node may know better.
+                self.failed = self.current.take();
+                self.struggle(&Failure::unexpected_reply()).await;
+                return Ok(());
             }
             let expired = (page.expired_through.min(page.upto) - page.from + 1).max(0);
             let followed = Outcome::Followed {

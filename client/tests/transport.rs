@@ -1,0 +1,154 @@
+//! The race between servers: what each kind of trouble does to one request.
+
+mod fake;
+
+use fake::{Fake, nobody};
+use gaceta::exit::Failure;
+use gaceta::render::Output;
+use gaceta::transport::{Addresses, Answer, Ask, race};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, RequestBody};
+
+struct Servers(Vec<String>);
+
+impl Addresses for Servers {
+    async fn round(&mut self, _round: u32) -> Result<Vec<String>, Failure> {
+        Ok(self.0.clone())
+    }
+
+    fn what(&self) -> &'static str {
+        "a node"
+    }
+}
+
+async fn ask(servers: &[&str], wait: Duration) -> Result<Answer, Failure> {
+    let body = RequestBody::Node(NodeRequest::Unsubscribe { area_id: fake::AREA });
+    let output = Output::silent();
+    let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, output: &output };
+    race(&mut Servers(servers.iter().map(|&server| server.to_owned()).collect()), ask).await
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn live() -> Fake {
+    Fake::node(|_| async { Ok(NodeReply::Unsubscribed { already: false }) }).await
+}
+
+fn counted(count: &Arc<AtomicUsize>) -> usize {
+    count.fetch_add(1, Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn a_dead_server_costs_no_time() {
+    let (dead, live) = (nobody().await, live().await);
+    let started = Instant::now();
+    let answer = ask(&[&dead, &live.address], LONG).await.unwrap();
+    assert_eq!(answer.address, live.address);
+    assert!(started.elapsed() < Duration::from_millis(300), "the next one is tried at once");
+}
+
+#[tokio::test]
+async fn a_draining_server_sends_everybody_on() {
+    let draining = Fake::node(|_| async { Err(ErrorReply::new(ErrorCode::Draining, "leaving")) }).await;
+    let live = live().await;
+    let started = Instant::now();
+    let answer = ask(&[&draining.address, &live.address], LONG).await.unwrap();
+    assert_eq!(answer.address, live.address);
+    assert!(started.elapsed() < Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn a_silent_server_is_raced_by_the_next_one() {
+    let silent = Fake::node(|_| std::future::pending()).await;
+    let live = live().await;
+    let started = Instant::now();
+    let answer = ask(&[&silent.address, &live.address], LONG).await.unwrap();
+    assert_eq!(answer.address, live.address);
+    assert!(started.elapsed() < Duration::from_secs(5), "after about a second, long before the deadline");
+}
+
+#[tokio::test]
+async fn the_first_server_may_still_win_after_the_second_was_asked() {
+    let (asked, was_asked) = tokio::sync::watch::channel(false);
+    let slow = Fake::node(move |_| {
+        let mut was_asked = was_asked.clone();
+        async move {
+            was_asked.wait_for(|&asked| asked).await.unwrap();
+            Ok(NodeReply::Unsubscribed { already: true })
+        }
+    })
+    .await;
+    let silent = Fake::node(move |_| {
+        asked.send_replace(true);
+        std::future::pending()
+    })
+    .await;
+    let answer = ask(&[&slow.address, &silent.address], LONG).await.unwrap();
+    assert_eq!(answer.address, slow.address);
+}
+
+#[tokio::test]
+async fn a_definite_answer_ends_the_race() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = count.clone();
+    let refusing = Fake::node(move |_| {
+        counted(&asked);
+        async { Err(ErrorReply::new(ErrorCode::Denied, "no")) }
+    })
+    .await;
+    let failure = ask(&[&refusing.address, &refusing.address], LONG).await.err().unwrap();
+    assert_eq!(failure.exit_code(), 5);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn busy_is_asked_again_when_it_said() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = count.clone();
+    let busy_once = Fake::node(move |_| {
+        let first = counted(&asked) == 0;
+        async move {
+            if first {
+                Err(ErrorReply::busy("full", 200))
+            } else {
+                Ok(NodeReply::Unsubscribed { already: false })
+            }
+        }
+    })
+    .await;
+    let started = Instant::now();
+    ask(&[&busy_once.address], LONG).await.unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    assert!(started.elapsed() >= Duration::from_millis(150), "200 ms less a quarter");
+}
+
+#[tokio::test]
+async fn the_deadline_ends_it_and_says_why() {
+    let dead = nobody().await;
+    let failure = ask(&[&dead], Duration::from_millis(200)).await.err().unwrap();
+    assert_eq!(failure.exit_code(), 6);
+    assert!(failure.message.contains(&dead), "{failure}");
+
+    let busy = Fake::node(|_| async { Err(ErrorReply::busy("full", 50)) }).await;
+    let failure = ask(&[&busy.address], Duration::from_millis(200)).await.err().unwrap();
+    assert_eq!(failure.name(), "busy");
+}
+
+#[tokio::test]
+async fn who_speaks_something_else_is_told_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let started = Instant::now();
+    let failure = ask(&[&address], LONG).await.err().unwrap();
+    assert_eq!(failure.exit_code(), 1);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
