@@ -205,6 +205,9 @@ impl MarkColumns {
     }
 }
 
+/// Catch-ups and undos that a subscription remembers: a client repeats one for some seconds, in which nobody does more.
+const RECENT_OPERATIONS_MAX: i32 = 8;
+
 /// Sets the cursor to the head. `already` if this very operation was done before, or nothing was unread.
 pub async fn catch_up(
     db: &Db,
@@ -221,17 +224,18 @@ pub async fn catch_up(
                               where s.ended_at is null),
                   moved as (update subscriptions s
                                set cursor = area.last_seq, generation = s.generation + 1,
-                                   undo_cursor = s.cursor, undo_by = $3
+                                   undo_cursor = s.cursor, undo_by = $3::uuid,
+                                   recent_operations = ($3::uuid || s.recent_operations)[1:$4]
                               from me, area
                              where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
-                               and s.undo_by is distinct from $3 and s.cursor < area.last_seq
+                               and $3::uuid <> all (s.recent_operations) and s.cursor < area.last_seq
                             returning s.cursor, s.generation)
              select exists (select from me), exists (select from area), exists (select from before),
                     coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
                     unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
                     moved.cursor is null
                from (select 1) one left join area on true left join before on true left join moved on true",
-            &[&token.as_bytes(), &area_id, &operation_id],
+            &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
         )
         .await?;
     moved_cursor(&row)
@@ -248,17 +252,18 @@ pub async fn undo(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) 
                               where s.ended_at is null),
                   moved as (update subscriptions s
                                set cursor = s.undo_cursor, generation = s.generation + 1,
-                                   undo_cursor = null, undo_by = $3
+                                   undo_cursor = null, undo_by = $3::uuid,
+                                   recent_operations = ($3::uuid || s.recent_operations)[1:$4]
                               from me, area
                              where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
-                               and s.undo_cursor is not null and s.undo_by is distinct from $3
+                               and s.undo_cursor is not null and $3::uuid <> all (s.recent_operations)
                             returning s.cursor, s.generation)
              select exists (select from me), exists (select from area), exists (select from before),
                     coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
                     unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
-                    moved.cursor is null, before.undo_by is not distinct from $3
+                    moved.cursor is null, $3::uuid = any (before.recent_operations)
                from (select 1) one left join area on true left join before on true left join moved on true",
-            &[&token.as_bytes(), &area_id, &operation_id],
+            &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
         )
         .await?;
     let (cursor, unchanged) = moved_cursor(&row)?;
