@@ -11,7 +11,7 @@ use crate::outcome::OutboxPost;
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +22,8 @@ use wire::AreaRef;
 const ENTRIES_MAX: usize = 100_000;
 /// A temporary file that is older, and locked by nobody, is what a killed process left.
 const LEFTOVER_AGE_MIN: Duration = Duration::from_secs(60);
+/// More files than this are synced with their whole file system at once: one by one a batch of lines takes seconds.
+const SYNC_EACH_MAX: usize = 8;
 const SUFFIX: &str = ".json";
 const TMP_SUFFIX: &str = ".tmp";
 
@@ -64,48 +66,59 @@ impl Outbox {
         if there + posts.len() > ENTRIES_MAX {
             anyhow::bail!("{there} posts wait in the outbox already: send them with `gaceta post --resume`");
         }
-        let mut entries = Vec::with_capacity(posts.len());
-        for post in posts {
-            match self.write(post) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    entries.iter().for_each(Entry::unlink);
-                    return Err(error);
-                }
-            }
-        }
-        files::sync_dir(&self.dir).with_context(|| format!("cannot save in {}", self.dir.display()))?;
+        let entries = self.write(posts)?;
         abort_at("outbox-written");
         Ok(entries)
     }
 
-    fn write(&self, post: OutboxPost) -> anyhow::Result<Entry> {
-        let path = self.path(&post);
-        let tmp = self.dir.join(format!(".{}{TMP_SUFFIX}", Uuid::new_v4()));
-        let bytes = serde_json::to_vec(&post)?;
-        let written = files::create_private(&tmp).and_then(|mut file| {
-            file.lock()?; // goes with the file when it is renamed
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&tmp, &path)?;
-            Ok(file)
+    /// Whole and on the disk under temporary names, locked; then renamed, which is then made to last as well.
+    fn write(&self, posts: Vec<OutboxPost>) -> anyhow::Result<Vec<Entry>> {
+        let mut written = Vec::with_capacity(posts.len());
+        let saved = self.write_all(posts, &mut written).and_then(|()| {
+            written.iter().try_for_each(|(tmp, entry)| fs::rename(tmp, &entry.path))?;
+            files::sync_dir(&self.dir)
         });
-        if written.is_err() {
-            let _ = fs::remove_file(&tmp);
+        if let Err(error) = saved {
+            written
+                .iter()
+                .for_each(|(tmp, entry)| drop((fs::remove_file(tmp), fs::remove_file(&entry.path))));
+            let nothing_sent = format!("cannot save the post in {}: nothing was sent", self.dir.display());
+            return Err(error).context(nothing_sent);
         }
-        let lock = written
-            .with_context(|| format!("cannot save the post in {}: nothing was sent", self.dir.display()))?;
-        Ok(Entry { post, path, lock })
+        Ok(written.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    fn write_all(&self, posts: Vec<OutboxPost>, written: &mut Vec<(PathBuf, Entry)>) -> io::Result<()> {
+        let sync_together = posts.len() > SYNC_EACH_MAX && cfg!(target_os = "linux");
+        for post in posts {
+            let tmp = self.dir.join(format!(".{}{TMP_SUFFIX}", Uuid::new_v4()));
+            let lock = files::create_private(&tmp)?;
+            lock.lock()?; // goes with the file when it is renamed
+            let bytes = serde_json::to_vec(&post)?;
+            let path = self.path(&post);
+            written.push((tmp, Entry { post, path, lock }));
+            if let Some((_, entry)) = written.last_mut() {
+                entry.lock.write_all(&bytes)?;
+                if !sync_together {
+                    entry.lock.sync_all()?;
+                }
+            }
+        }
+        #[cfg(target_os = "linux")]
+        if sync_together {
+            rustix::fs::syncfs(File::open(&self.dir)?)?;
+        }
+        Ok(())
     }
 
     /// The same entry with its area as the service knows it, which could not be asked before.
     pub fn bind(&self, entry: Entry, area: &AreaRef) -> anyhow::Result<Entry> {
         let post = OutboxPost { area_id: Some(area.area_id), area: area.name.clone(), ..entry.post.clone() };
-        let bound = self.write(post)?;
+        let bound = self.write(vec![post])?.pop().context("the outbox lost an entry")?;
         if bound.path != entry.path {
-            entry.unlink(); // a crash before this leaves the same id twice: one of them is answered as a repeat
+            // A crash before this leaves the same id twice: one of them is answered as a repeat.
+            let _ = fs::remove_file(&entry.path);
         }
-        files::sync_dir(&self.dir)?;
         Ok(bound)
     }
 
@@ -155,7 +168,7 @@ impl Outbox {
 
     fn file_names(&self) -> anyhow::Result<Vec<PathBuf>> {
         let listed = match fs::read_dir(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             listed => listed
                 .with_context(|| format!("cannot read {}: check its permissions", self.dir.display()))?,
         };
@@ -181,10 +194,6 @@ impl Entry {
         }
         let removed = fs::remove_file(&self.path);
         removed.with_context(|| format!("cannot remove {}: its post has arrived", self.path.display()))
-    }
-
-    fn unlink(&self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

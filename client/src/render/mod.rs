@@ -1,5 +1,5 @@
-//! The only place that prints: [`Outcome`] and [`Failure`] to text ([`text`]) or JSON ([`json`]), data to standard
-//! output, everything else to standard error. What others wrote is made harmless in [`sanitise`].
+//! The only place that prints: [`Outcome`] and [`Failure`] to text (`text`) or JSON (`json`), data to standard
+//! output, everything else to standard error. What others wrote is made harmless in `sanitise`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod json;
