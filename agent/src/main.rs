@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
 
 /// The control plane of Gaceta: accounts, areas, and which node serves what
 #[derive(Parser)]
@@ -53,7 +54,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         Some(address) => Some(server::http::bind(address).await?),
         None => None,
     };
-    let shutdown = server::shutdown_on_signal();
+    let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
     db::migrate::migrate(&database_url).await.context("the database is not ready")?;
     let db = Db::new(&database_url)?;

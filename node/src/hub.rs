@@ -204,10 +204,13 @@ impl Hub {
         }
     }
 
-    /// An area of each waiting follower that `is_meant`: a fetch of it asks what may still be delivered to him.
+    /// The areas of each waiting follower that `is_meant`: a fetch of them asks what may still be delivered to him.
     pub(crate) fn changed_for(&self, is_meant: impl Fn(Waiting) -> bool) {
         let areas: Vec<i64> = {
-            let inner = self.inner();
+            let mut inner = self.inner();
+            // He may have looked already and not wait yet: whoever is between the two looks again.
+            inner.changes += 1;
+            inner.recent_from = inner.changes;
             let meant = |place: &Place| {
                 let Follower { session_id, user_id, .. } = *place.follower;
                 is_meant(Waiting { session_id, user_id })

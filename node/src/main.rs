@@ -6,6 +6,7 @@ use db::Db;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
 
 /// The data plane of Gaceta: posts, reads and follows
 #[derive(Parser)]
@@ -41,7 +42,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         Some(address) => Some(server::http::bind(address).await?),
         None => None,
     };
-    let shutdown = server::shutdown_on_signal();
+    let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
     let db = Db::new(&database_url)?;
     let mut config = gaceta_node::Config::new(&database_url, args.agents);

@@ -30,10 +30,7 @@ pub async fn listen(hub: Arc<Hub>, database_url: String, stop: CancellationToken
     while let Some(event) = events.recv().await {
         match event {
             // What was said while nobody listened is lost: look at everything.
-            Event::Connected => {
-                let areas: Vec<i64> = hub.waited_for().into_iter().map(|(area_id, _)| area_id).collect();
-                hub.changed(&areas);
-            }
+            Event::Connected => hub.changed_for(|_| true),
             Event::Heads(area_ids) => hub.changed(&area_ids),
             Event::Access(Access::Area(area_id) | Access::Subscription { area_id, .. }) => {
                 hub.changed(&[area_id]);

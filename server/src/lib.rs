@@ -14,7 +14,7 @@ pub mod options;
 pub mod process;
 
 pub use failure::Failure;
-pub use process::{exit, joined, ready, say, shutdown_on_signal};
+pub use process::{exit, joined, ready, say, shutdown_on};
 
 use db::TokenHash;
 use wire::{ErrorCode, ErrorReply, Token};

@@ -1,6 +1,10 @@
 //! Logs go to standard error, so that standard output carries the ready line alone.
 
+use anyhow::Context;
+use std::fs::OpenOptions;
 use std::io::IsTerminal;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging. `filter` as in `GACETA_LOG`: `info`, `warn,gaceta_node=debug`.
@@ -14,9 +18,17 @@ pub fn init(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts logging into a file: beside a prompt there is no room for logs on the terminal.
-pub fn init_file(filter: &str, file: std::fs::File) -> anyhow::Result<()> {
+/// A log that has grown beyond this is set aside when the next start begins a new one.
+const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// Starts logging into a file: beside a prompt there is no room for logs on the terminal. One older file is kept.
+pub fn init_file(filter: &str, path: &Path) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > FILE_BYTES_MAX) {
+        let _ = std::fs::rename(path, path.with_extension("log.old"));
+    }
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(file).with_ansi(false).init();
     Ok(())
 }

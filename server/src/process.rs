@@ -2,24 +2,26 @@
 
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long a helper task may take to end after the server itself has.
 const JOIN_WAIT_MS: u64 = 1_000;
 
-/// Cancelled at the first SIGTERM or SIGINT.
-pub fn shutdown_on_signal() -> CancellationToken {
+/// Cancelled at the first of these signals (SIGTERM and SIGINT for a server by itself). A second one changes nothing:
+/// stopping is bounded, and SIGKILL is there for whoever cannot wait.
+pub fn shutdown_on(signals: &[SignalKind]) -> anyhow::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
-    let signalled = shutdown.clone();
-    tokio::spawn(async move {
-        if let Err(error) = wire::serve::shutdown_signal().await {
-            tracing::error!(%error, "signals cannot be heard: stop with SIGKILL");
-            return;
-        }
-        signalled.cancel();
-    });
-    shutdown
+    for kind in signals {
+        let mut signal = signal(*kind)?;
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            shutdown.cancel();
+        });
+    }
+    Ok(shutdown)
 }
 
 /// The one line on standard output: whoever started this process waits for it.

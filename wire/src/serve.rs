@@ -111,15 +111,3 @@ async fn refuse_busy<H>(shared: Arc<Shared<H>>, stream: TcpStream, _permit: Owne
     };
     let _ = Connection::new(stream).refuse(error, true, &shared.limits).await;
 }
-
-/// Resolves at SIGTERM or SIGINT.
-pub async fn shutdown_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
-}

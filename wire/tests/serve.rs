@@ -281,6 +281,7 @@ async fn shutdown_finishes_what_runs_and_refuses_what_is_new() {
         }
     })
     .await;
+    tokio::time::sleep(SHORT).await; // for a server that does not wait, enough to be gone
     assert!(!server.task.is_finished(), "a request is still running");
 
     gate.open.notify_one();

@@ -1,0 +1,118 @@
+//! The agent and the nodes, in this process, over real sockets.
+
+use crate::database::DATABASE;
+use anyhow::Context;
+use db::Db;
+use db::private::PrivatePostgres;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub struct Service {
+    pub agent: SocketAddr,
+    pub nodes: usize,
+    shutdown_nodes: CancellationToken,
+    shutdown_agent: CancellationToken,
+    node_tasks: JoinSet<anyhow::Result<()>>,
+    agent_tasks: JoinSet<anyhow::Result<()>>,
+}
+
+/// Returns when everything serves.
+pub async fn start(
+    postgres: &PrivatePostgres,
+    listen: SocketAddr,
+    nodes: u8,
+    http: Option<SocketAddr>,
+    admin_password: &str,
+) -> anyhow::Result<Service> {
+    let url = postgres.dsn(DATABASE);
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen} (--listen 127.0.0.1:0 picks a free port)"))?;
+    let bound = listener.local_addr()?;
+    db::migrate::migrate(&url).await.context("the schema cannot be brought up")?;
+    let db = Db::new(&url)?;
+    agent::ensure_admin(&db, admin_password).await?;
+
+    let mut service = Service {
+        agent: reachable(bound),
+        nodes: nodes.into(),
+        shutdown_nodes: CancellationToken::new(),
+        shutdown_agent: CancellationToken::new(),
+        node_tasks: JoinSet::new(),
+        agent_tasks: JoinSet::new(),
+    };
+    if let Some(address) = http {
+        let listener = server::http::bind(address).await?;
+        let served = server::http::serve(listener, db.clone(), service.shutdown_agent.clone());
+        service.agent_tasks.spawn(async move {
+            served.await;
+            Ok(())
+        });
+    }
+    let (sender, agent_ready) = oneshot::channel();
+    let run = agent::run(listener, db, agent::Config::default(), service.shutdown_agent.clone(), |address| {
+        let _ = sender.send(address);
+    });
+    service.agent_tasks.spawn(run);
+    if agent_ready.await.is_err() {
+        return Err(service.failure().await);
+    }
+    let mut ready = vec![];
+    for _ in 0..nodes {
+        let listener = TcpListener::bind((listen.ip(), 0)).await?;
+        let mut config = node::Config::new(&url, vec![service.agent.to_string()]);
+        config.advertise = (!listen.ip().is_unspecified())
+            .then(|| listener.local_addr())
+            .transpose()?
+            .map(|a| a.to_string());
+        let (sender, node_ready) = oneshot::channel();
+        let run = node::run(listener, Db::new(&url)?, config, service.shutdown_nodes.clone(), |address| {
+            let _ = sender.send(address);
+        });
+        service.node_tasks.spawn(run);
+        ready.push(node_ready);
+    }
+    for node_ready in ready {
+        if node_ready.await.is_err() {
+            return Err(service.failure().await);
+        }
+    }
+    Ok(service)
+}
+
+impl Service {
+    /// Nodes first: they send their followers away while the agent still answers.
+    pub async fn stop(mut self) {
+        self.shutdown_nodes.cancel();
+        while self.node_tasks.join_next().await.is_some() {}
+        self.shutdown_agent.cancel();
+        while self.agent_tasks.join_next().await.is_some() {}
+    }
+
+    /// Why a server ended that should have become ready.
+    async fn failure(mut self) -> anyhow::Error {
+        let ended = tokio::select! {
+            Some(ended) = self.agent_tasks.join_next() => ended,
+            Some(ended) = self.node_tasks.join_next() => ended,
+            else => return anyhow::anyhow!("a server ended"),
+        };
+        match ended {
+            Ok(Ok(())) => anyhow::anyhow!("a server ended"),
+            Ok(Err(error)) => error.context("a server did not start"),
+            Err(panic) => anyhow::anyhow!("a server did not start: {panic}"),
+        }
+    }
+}
+
+/// What a client on this machine connects to when the server listens everywhere.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
