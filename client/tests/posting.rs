@@ -3,44 +3,9 @@
 
 mod fake;
 
-use fake::{AREA, Fake, Person, nobody};
+use fake::{AREA, Articles, Fake, Person, nobody};
 use gaceta::stop::{Signal, Stop};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use uuid::Uuid;
 use wire::{AreaId, ErrorCode, ErrorReply, NodeReply, NodeRequest, Post, Posted, RequestBody};
-
-/// What an area keeps of posts, as the service would.
-#[derive(Clone, Default)]
-struct Articles(Arc<Mutex<HashMap<Uuid, (i64, String)>>>);
-
-impl Articles {
-    fn take(&self, post: Post) -> Posted {
-        let mut articles = self.0.lock().unwrap();
-        let next = articles.len() as i64 + 1;
-        if let Some((seq, _)) = articles.get(&post.id) {
-            return Posted { seq: *seq, duplicate: true };
-        }
-        articles.insert(post.id, (next, post.body));
-        Posted { seq: next, duplicate: false }
-    }
-
-    async fn node(&self) -> Fake {
-        let articles = self.clone();
-        Fake::node(move |request| {
-            let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
-            let results = posts.into_iter().map(|post| Ok(articles.take(post))).collect();
-            async { Ok(NodeReply::Posted { results }) }
-        })
-        .await
-    }
-
-    fn bodies(&self) -> Vec<String> {
-        let mut articles: Vec<_> = self.0.lock().unwrap().values().cloned().collect();
-        articles.sort();
-        articles.into_iter().map(|(_, body)| body).collect()
-    }
-}
 
 #[tokio::test]
 async fn i1_a_lost_answer_is_asked_for_again_under_the_same_id() {

@@ -55,12 +55,11 @@ pub async fn login_with_password(
     Ok(Identity { user: logged_in.user, service_id: logged_in.service_id })
 }
 
-/// How a person recognises this session in a list: `user@host`.
+/// How a person recognises this session in a list: `user@host`, or the host alone.
 fn label() -> String {
-    let user =
-        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".into());
-    let host = rustix::system::uname();
-    let mut label = format!("{user}@{}", host.nodename().to_string_lossy());
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut label = user.map_or(host.clone(), |user| format!("{user}@{host}"));
     label.retain(|c| !c.is_control());
     while label.len() > LABEL_BYTES_MAX {
         label.pop();

@@ -38,7 +38,6 @@ pub async fn follow(
     new: bool,
     stop: &Stop,
 ) -> Result<Outcome, Failure> {
-    session.require_login()?;
     let started = tokio::select! {
         started = Follower::start(session, areas, new) => started?,
         failure = stop.raised() => return Err(failure),

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod areas;
+mod delivery;
 pub mod follow;
 pub mod outgoing;
 pub mod posting;
@@ -19,31 +20,29 @@ use crate::stop::Stop;
 use clap::CommandFactory;
 
 pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
-    match command {
-        // These two have something to finish when they are stopped.
-        Command::Follow { areas, new } => follow::follow(session, areas, new, stop).await,
-        Command::Post(args) => posting::post(session, args, stop).await,
-        command => tokio::select! {
-            outcome = uninterrupted(command, session) => outcome,
-            failure = stop.raised() => Err(failure),
-        },
+    if needs_session(&command) {
+        session.require_login()?;
+    }
+    // These two have something to finish when they are stopped.
+    let stops_itself = matches!(command, Command::Follow { .. } | Command::Post(_));
+    let outcome = dispatch(command, session, stop);
+    if stops_itself {
+        return outcome.await;
+    }
+    tokio::select! {
+        outcome = outcome => outcome,
+        failure = stop.raised() => Err(failure),
     }
 }
 
-async fn uninterrupted(command: Command, session: &Session) -> Result<Outcome, Failure> {
+fn needs_session(command: &Command) -> bool {
+    !matches!(command, Command::Register { .. } | Command::Login { .. } | Command::Completions { .. })
+}
+
+async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
     match command {
         Command::Register { name, password } => accounts::register(session, name, &password).await,
         Command::Login { name, password } => accounts::login(session, name, &password).await,
-        Command::Completions { shell } => Ok(completions(shell)),
-        command => {
-            session.require_login()?;
-            logged_in(command, session).await
-        }
-    }
-}
-
-async fn logged_in(command: Command, session: &Session) -> Result<Outcome, Failure> {
-    match command {
         Command::Logout => accounts::logout(session).await,
         Command::Whoami => accounts::whoami(session).await,
         Command::Passwd { password_stdin } => accounts::passwd(session, password_stdin).await,
@@ -61,15 +60,13 @@ async fn logged_in(command: Command, session: &Session) -> Result<Outcome, Failu
         Command::Read(args) => reading::read(session, args).await,
         Command::Catchup { area } => reading::catch_up(session, area).await,
         Command::Undo { area } => reading::undo(session, area).await,
+        Command::Follow { areas, new } => follow::follow(session, areas, new, stop).await,
+        Command::Post(args) => posting::post(session, args, stop).await,
         Command::Outbox => posting::outbox(session).await,
         Command::Delete { article } => posting::delete(session, article).await,
         Command::Verify { area } => verify::verify(session, &area).await,
         Command::Admin(command) => admin::admin(session, command).await,
-        Command::Register { .. }
-        | Command::Login { .. }
-        | Command::Completions { .. }
-        | Command::Follow { .. }
-        | Command::Post(_) => Err(Failure::usage("this command is run elsewhere")),
+        Command::Completions { shell } => Ok(completions(shell)),
     }
 }
 

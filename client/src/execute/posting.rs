@@ -1,31 +1,20 @@
 //! Posting, so that each text arrives exactly once (I1): saved, sent until there is a definite answer, then removed.
 
+use super::delivery::{Outgoing, Report, Sender, refuses};
 use super::outgoing;
 use crate::command::PostArgs;
 use crate::context::Identity;
-use crate::exit::{Failure, Kind, Pending};
-use crate::outbox::{Entry, Outbox, Owner, abort_at};
-use crate::outcome::{OutboxPost, Outcome, PostedArticle};
-use crate::session::{Nodes, Session};
+use crate::exit::Failure;
+use crate::outbox::{Entry, Outbox, Owner};
+use crate::outcome::{OutboxPost, Outcome};
+use crate::session::Session;
 use crate::stop::Stop;
-use crate::transport::jittered;
 use crate::values::ArticleRef;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::Duration;
 use uuid::Uuid;
-use wire::limits::{NODE_REQUEST_BYTES_MAX, POSTS_PER_REQUEST_MAX};
-use wire::{AreaRef, ErrorCode, NodeReply, NodeRequest, Post};
-
-/// Leaves an eighth of the frame for ids and the request around the texts.
-const BATCH_BYTES_MAX: usize = NODE_REQUEST_BYTES_MAX / 8 * 7;
-/// What a post costs besides its text, at most.
-const POST_OVERHEAD_BYTES: usize = 32;
-/// Before the posts of a batch that a node could not take are sent again.
-const AGAIN_PAUSE: Duration = Duration::from_millis(100);
+use wire::{AreaRef, ErrorCode, NodeReply, NodeRequest};
 
 pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outcome, Failure> {
-    session.require_login()?;
     let ready = async {
         let bodies = if args.resume { Vec::new() } else { outgoing::bodies(session, &args).await? };
         Ok::<_, Failure>((bodies, session.identity().await?))
@@ -62,42 +51,6 @@ pub async fn delete(session: &Session, article: ArticleRef) -> Result<Outcome, F
 
 fn owner(identity: &Identity) -> Owner<'_> {
     Owner { user: &identity.user, service_id: identity.service_id }
-}
-
-struct Sender<'a> {
-    session: &'a Session,
-    outbox: Outbox,
-    identity: Identity,
-    stop: &'a Stop,
-    report: Report,
-}
-
-/// A post on its way: saved already, or not yet.
-enum Outgoing {
-    Saved(Entry),
-    New(OutboxPost),
-}
-
-impl Outgoing {
-    fn post(&self) -> &OutboxPost {
-        match self {
-            Self::Saved(entry) => &entry.post,
-            Self::New(post) => post,
-        }
-    }
-}
-
-/// What became of the posts.
-#[derive(Default)]
-struct Report {
-    posted: Vec<PostedArticle>,
-    /// The first failure decides the exit code.
-    failure: Option<Failure>,
-    pending: Option<Pending>,
-    /// Every refused text, a newline after each; and the draft that holds them.
-    refused: String,
-    draft_id: Option<Uuid>,
-    draft: Option<PathBuf>,
 }
 
 impl Sender<'_> {
@@ -202,220 +155,5 @@ impl Sender<'_> {
             }));
         }
         Ok(outgoing)
-    }
-
-    async fn send_all(&mut self, nodes: &Nodes, outgoing: Vec<Outgoing>) -> Result<(), Failure> {
-        let mut left = outgoing.into_iter().peekable();
-        while left.peek().is_some() {
-            let batch = next_batch(&mut left);
-            let entries = self.save(batch)?;
-            if let Err(failure) = self.send_batch(nodes, entries).await {
-                let rest: Vec<_> = left.collect();
-                return match refuses(&failure) {
-                    true => self.refuse(rest, failure),
-                    false => self.leave(rest, failure),
-                };
-            }
-            self.session.progressed();
-        }
-        Ok(())
-    }
-
-    /// All of them on the disk, before any is sent.
-    fn save(&self, batch: Vec<Outgoing>) -> anyhow::Result<Vec<Entry>> {
-        let (mut entries, mut new) = (Vec::new(), Vec::new());
-        for outgoing in batch {
-            match outgoing {
-                Outgoing::Saved(entry) => entries.push(entry),
-                Outgoing::New(post) => new.push(post),
-            }
-        }
-        if !new.is_empty() {
-            entries.extend(self.outbox.save(new)?);
-        }
-        Ok(entries)
-    }
-
-    /// Until every post of the batch has a definite answer. `Err`: sending more makes no sense now.
-    async fn send_batch(&mut self, nodes: &Nodes, mut entries: Vec<Entry>) -> Result<(), Failure> {
-        let mut halt = None;
-        while !entries.is_empty() {
-            let posts = entries.iter().map(|entry| request_of(&entry.post)).collect();
-            abort_at("before-send");
-            let answered = tokio::select! {
-                answered = self.session.node(nodes, NodeRequest::Post { posts }) => answered,
-                failure = self.stop.raised() => Err(failure),
-            };
-            abort_at("after-send");
-            let results = match answered {
-                Ok(NodeReply::Posted { results }) if results.len() == entries.len() => results,
-                Ok(_) => return self.stay(entries, Failure::unexpected_reply()),
-                Err(failure) if refuses(&failure) => {
-                    let refused = entries.into_iter().map(Outgoing::Saved).collect();
-                    self.refuse(refused, failure.clone())?;
-                    return Err(failure);
-                }
-                Err(failure) => return self.stay(entries, failure),
-            };
-            abort_at("after-answer");
-            let (mut again, mut refused) = (Vec::new(), Vec::new());
-            let (mut again_failure, mut refused_failure) = (None, None);
-            for (entry, result) in entries.into_iter().zip(results) {
-                match result.map_err(Failure::from) {
-                    Ok(posted) => {
-                        let OutboxPost { area, id, .. } = entry.post.clone();
-                        self.report.posted.push(PostedArticle {
-                            area,
-                            seq: posted.seq,
-                            id,
-                            duplicate: posted.duplicate,
-                        });
-                        entry.remove()?;
-                    }
-                    Err(failure) if refuses(&failure) => {
-                        refused.push(Outgoing::Saved(entry));
-                        let of_area = matches!(failure.code(), Some(ErrorCode::Denied | ErrorCode::NotFound));
-                        halt = halt.or(of_area.then(|| failure.clone()));
-                        refused_failure.get_or_insert(failure);
-                    }
-                    Err(failure) => {
-                        again_failure = Some(failure);
-                        again.push(entry);
-                    }
-                }
-            }
-            if let Some(failure) = refused_failure {
-                self.refuse(refused, failure)?;
-            }
-            entries = again;
-            if let Some(failure) = again_failure {
-                let time_is_up = self.session.deadline() <= tokio::time::Instant::now() + AGAIN_PAUSE;
-                if time_is_up || !failure.is_retryable() {
-                    return self.stay(entries, failure);
-                }
-                self.session.pause(jittered(AGAIN_PAUSE)).await;
-            }
-        }
-        abort_at("outbox-removed");
-        halt.map_or(Ok(()), Err)
-    }
-
-    /// They are in the outbox, and stay there.
-    fn stay(&mut self, entries: Vec<Entry>, failure: Failure) -> Result<(), Failure> {
-        self.leave(entries.into_iter().map(Outgoing::Saved).collect(), failure.clone())?;
-        Err(failure)
-    }
-
-    /// Not sent, or sent without an answer: saved for `post --resume`.
-    fn leave(&mut self, outgoing: Vec<Outgoing>, failure: Failure) -> Result<(), Failure> {
-        let entries = self.save(outgoing)?;
-        if let Some(first) = entries.first() {
-            let resume = resume_line(self.session);
-            let pending = self.report.pending.get_or_insert(Pending { id: first.post.id, count: 0, resume });
-            pending.count += entries.len();
-        }
-        self.report.failure.get_or_insert(failure);
-        Ok(())
-    }
-
-    /// A definite no: nothing waits any longer, and the texts go to a draft; first that, so that they are never nowhere.
-    fn refuse(&mut self, outgoing: Vec<Outgoing>, failure: Failure) -> Result<(), Failure> {
-        let Some(first) = outgoing.first() else { return Ok(()) };
-        let draft_id = *self.report.draft_id.get_or_insert(first.post().id);
-        for outgoing in &outgoing {
-            self.report.refused += &outgoing.post().body;
-            self.report.refused.push('\n');
-        }
-        self.report.draft = Some(self.outbox.keep_draft(draft_id, &self.report.refused)?);
-        self.report.failure.get_or_insert(failure);
-        for outgoing in outgoing {
-            if let Outgoing::Saved(entry) = outgoing {
-                entry.remove()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Report {
-    async fn end(self, session: &Session, one: bool) -> Result<Outcome, Failure> {
-        let outcome = Outcome::Posted { posted: self.posted, one };
-        let Some(mut failure) = self.failure else { return Ok(outcome) };
-        failure.pending = self.pending;
-        failure.draft = self.draft;
-        if !matches!(&outcome, Outcome::Posted { posted, .. } if posted.is_empty()) {
-            session.output.show(outcome).await?; // what did arrive
-        }
-        Err(failure)
-    }
-}
-
-/// Whether a post is answered for good. That nobody is logged in says nothing about the post: it may have arrived
-/// before the session ended, so its id must not be lost.
-fn refuses(failure: &Failure) -> bool {
-    match failure.kind {
-        Kind::Service(ErrorCode::Unauthenticated) => false,
-        Kind::Service(code) => !code.is_retryable(),
-        _ => false,
-    }
-}
-
-/// As many as go into one request.
-fn next_batch(left: &mut std::iter::Peekable<impl Iterator<Item = Outgoing>>) -> Vec<Outgoing> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while batch.len() < POSTS_PER_REQUEST_MAX {
-        let fits = |next: &Outgoing| bytes + next.post().body.len() + POST_OVERHEAD_BYTES <= BATCH_BYTES_MAX;
-        let Some(next) = left.next_if(fits) else { break };
-        bytes += next.post().body.len() + POST_OVERHEAD_BYTES;
-        batch.push(next);
-    }
-    batch
-}
-
-fn request_of(post: &OutboxPost) -> Post {
-    // Unbound posts are bound before they are sent; an id that no area has is answered `not_found`.
-    let area_id = post.area_id.unwrap_or(wire::AreaId(0));
-    Post { area_id, id: post.id, body: post.body.clone() }
-}
-
-/// What the person can copy to send what waits.
-fn resume_line(session: &Session) -> String {
-    let mut line = "gaceta".to_owned();
-    if session.settings.context != "default" {
-        line += &format!(" --context {}", session.settings.context);
-    }
-    if let Some(agents) = &session.settings.agents {
-        line += &format!(" --agents {}", agents.join(","));
-    }
-    line + " post --resume"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn new(bytes: usize) -> Outgoing {
-        Outgoing::New(OutboxPost {
-            service_id: Uuid::nil(),
-            user: "ana".into(),
-            area: "news".into(),
-            area_id: None,
-            id: Uuid::nil(),
-            body: "x".repeat(bytes),
-            created_at_us: 0,
-        })
-    }
-
-    #[test]
-    fn i9_a_batch_fits_into_a_request_by_count_and_by_bytes() {
-        let mut small = (0..2_500).map(|_| new(1)).peekable();
-        let sizes: Vec<_> =
-            std::iter::from_fn(|| Some(next_batch(&mut small).len()).filter(|&n| n > 0)).collect();
-        assert_eq!(sizes, [1_000, 1_000, 500]);
-
-        let mut large = (0..20).map(|_| new(64 * 1024)).peekable();
-        let sizes: Vec<_> =
-            std::iter::from_fn(|| Some(next_batch(&mut large).len()).filter(|&n| n > 0)).collect();
-        assert_eq!(sizes, [13, 7]);
     }
 }

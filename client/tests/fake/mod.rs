@@ -6,6 +6,7 @@ use gaceta::render::{Output, Style};
 use gaceta::run::run_command;
 use gaceta::settings::Settings;
 use gaceta::stop::Stop;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,8 +20,8 @@ use wire::budget::Budget;
 use wire::connection::Connection;
 use wire::limits::{Limits, NODE_REQUEST_BYTES_MAX};
 use wire::{
-    AgentReply, AgentRequest, AreaId, AreaRef, ErrorCode, ErrorReply, LoggedIn, NodeReply, NodeRequest,
-    Reply, ReplyBody, Request, RequestBody, Role, SubscriptionSummary, Token,
+    AgentReply, AgentRequest, AreaId, AreaRef, ErrorCode, ErrorReply, LoggedIn, NodeReply, NodeRequest, Post,
+    Posted, Reply, ReplyBody, Request, RequestBody, Role, SubscriptionSummary, Token,
 };
 
 /// No test waits longer for anything.
@@ -125,6 +126,38 @@ impl Fake {
     }
 }
 
+/// What an area keeps of posts, as the service would.
+#[derive(Clone, Default)]
+pub struct Articles(Arc<Mutex<HashMap<Uuid, (i64, String)>>>);
+
+impl Articles {
+    pub fn take(&self, post: Post) -> Posted {
+        let mut articles = self.0.lock().unwrap();
+        let next = articles.len() as i64 + 1;
+        if let Some((seq, _)) = articles.get(&post.id) {
+            return Posted { seq: *seq, duplicate: true };
+        }
+        articles.insert(post.id, (next, post.body));
+        Posted { seq: next, duplicate: false }
+    }
+
+    pub async fn node(&self) -> Fake {
+        let articles = self.clone();
+        Fake::node(move |request| {
+            let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+            let results = posts.into_iter().map(|post| Ok(articles.take(post))).collect();
+            async { Ok(NodeReply::Posted { results }) }
+        })
+        .await
+    }
+
+    pub fn bodies(&self) -> Vec<String> {
+        let mut articles: Vec<_> = self.0.lock().unwrap().values().cloned().collect();
+        articles.sort();
+        articles.into_iter().map(|(_, body)| body).collect()
+    }
+}
+
 /// An address where nobody listens.
 pub async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -142,7 +175,7 @@ pub struct Person {
 impl Person {
     pub async fn log_in(agent: &Fake) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut settings = Settings::new(dir.path().to_owned());
+        let mut settings = Settings::new(dir.path().join("gaceta"));
         settings.agents = Some(vec![agent.address.clone()]);
         gaceta::login_with_password(&settings, "ana", "secret").await.unwrap();
         settings.json = true;
@@ -179,7 +212,7 @@ impl Person {
 
     /// The files under `outbox` or `drafts`.
     pub fn files(&self, what: &str) -> usize {
-        std::fs::read_dir(self.dir.path().join(what)).map_or(0, Iterator::count)
+        std::fs::read_dir(self.settings.state_dir.join(what)).map_or(0, Iterator::count)
     }
 }
 
