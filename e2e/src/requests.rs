@@ -1,11 +1,24 @@
 //! One request of every kind. The matches below do not compile when a kind is added and forgotten here.
 
+use crate::person::Answer;
 use crate::service::PASSWORD;
 use uuid::Uuid;
 use wire::{
-    AdminRequest, AgentRequest, AreaId, AreaSettings, FollowArea, Mark, NodeRequest, Password, Post,
-    ReadFrom, Role, Shown,
+    AdminRequest, AgentRequest, AreaId, AreaSettings, ErrorCode, FollowArea, Mark, NodeReply, NodeRequest,
+    Password, Post, ReadFrom, Role, Shown,
 };
+
+/// The code with which a node refused, also where the answer has a place for each post, mark or area.
+pub fn refusal(answer: Answer<NodeReply>) -> ErrorCode {
+    let refused = match answer {
+        Err(error) => error,
+        Ok(NodeReply::Posted { mut results }) => results.remove(0).expect_err("refused"),
+        Ok(NodeReply::Marked { mut cursors }) => cursors.remove(0).expect_err("refused"),
+        Ok(NodeReply::Followed { pages, mut ended }) if pages.is_empty() => ended.remove(0).error,
+        Ok(other) => panic!("{other:?}"),
+    };
+    refused.code
+}
 
 /// Every request to a node that acts for somebody, about `area_id`.
 pub fn node_requests(area_id: AreaId) -> Vec<NodeRequest> {
