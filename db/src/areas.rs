@@ -216,24 +216,27 @@ pub async fn restore(db: &Db, token: &TokenHash, name: &str) -> Result<(Details,
                   target as (select area_id from areas where name_key = $2 and removed_at is not null
                               order by removed_at desc, area_id desc limit 1),
                   restored as (update areas a set removed_at = null, restored_at = now() from me, target t
-                                where me.role = 'admin' and a.area_id = t.area_id
+                                where me.role = 'admin' and a.area_id = t.area_id and a.removed_at is not null
                                   and not exists (select from live) returning a.area_id, a.name),
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'area.restore', restored.name,
                                      jsonb_build_object('area_id', restored.area_id) from me, restored)
              select (select role from me), (select area_id from restored),
-                    (select area_id from live where restored_at is not null), exists (select from live)",
+                    (select area_id from live where restored_at is not null), exists (select from live),
+                    (select area_id from target)",
             &[&token.as_bytes(), &key(name)],
         )
         .await?;
     audit::check_admin(row.get(0))?;
-    match (row.get(1), row.get(2), row.get(3)) {
-        (Some(area_id), _, _) => Ok((details(db, area_id).await?, false)),
-        (None, Some(area_id), _) => Ok((details(db, area_id).await?, true)),
-        (None, None::<i64>, true) => Err(Error::Conflict(format!(
+    match (row.get(1), row.get(2), row.get(3), row.get(4)) {
+        (Some(area_id), _, _, _) => Ok((details(db, area_id).await?, false)),
+        (None, Some(area_id), _, _) => Ok((details(db, area_id).await?, true)),
+        // A twin of this request brought it back after our snapshot was taken.
+        (None, None::<i64>, false, Some(area_id)) => Ok((details(db, area_id).await?, true)),
+        (None, None, true, _) => Err(Error::Conflict(format!(
             "the name {name:?} is in use by a newer area: remove that one first"
         ))),
-        (None, None, false) => Err(Error::NotFound(format!("no removed area {name:?}"))),
+        (None, None, false, None) => Err(Error::NotFound(format!("no removed area {name:?}"))),
     }
 }
 

@@ -86,7 +86,8 @@ pub async fn end_own(db: &Db, token: &TokenHash) -> Result<bool> {
     Ok(row.is_none())
 }
 
-/// Ends one of one's own sessions, by its number. Returns whether it had ended already.
+/// Ends one of one's own sessions, by its number. Returns whether it had ended already. Who has ended the very session
+/// that he asks with hears so when he repeats it (I10).
 pub async fn end(db: &Db, token: &TokenHash, session_id: i64) -> Result<bool> {
     let row = db
         .query_one(
@@ -95,11 +96,14 @@ pub async fn end(db: &Db, token: &TokenHash, session_id: i64) -> Result<bool> {
                               where s.session_id = $2),
                   ended as (update sessions s set ended_at = now() from target t
                              where s.session_id = t.session_id and s.ended_at is null returning 1)
-             select exists (select from me), exists (select from target), exists (select from ended)",
+             select exists (select from me), exists (select from target), exists (select from ended),
+                    exists (select from sessions where token_hash = $1 and session_id = $2)",
             &[&token.as_bytes(), &session_id],
         )
         .await?;
+    let is_own: bool = row.get(3);
     match (row.get(0), row.get(1)) {
+        (false, _) if is_own => Ok(true),
         (false, _) => Err(Error::unauthenticated()),
         (true, false) => {
             Err(Error::NotFound(format!("you have no session {session_id}: `sessions` lists yours")))

@@ -171,7 +171,7 @@ pub async fn set_password(db: &Db, token: &TokenHash, name: &str, password_hash:
     if row.get(1) { Ok(()) } else { Err(no_such_user(name)) }
 }
 
-/// Returns whether the role was so already.
+/// Returns whether the role was so already. Who has given up his own role hears so when he repeats it (I10).
 pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Result<bool> {
     // `admins` locks the enabled administrators in one order, so that two of them cannot demote each other.
     let row = db
@@ -187,14 +187,19 @@ pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Res
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'user.role', changed.name,
                                      jsonb_build_object('role', $3::text) from me, changed)
-             select (select role from me), (select role = $3 from target), exists (select from changed)",
+             select (select role from me), (select role = $3 from target), exists (select from changed),
+                    exists (select from me join target t using (user_id) where t.role = $3)",
             &[&token.as_bytes(), &key(name), &role],
         )
         .await?;
+    if row.get(3) {
+        return Ok(true);
+    }
     already_or_last(row, name)
 }
 
-/// Disables an account, which ends its sessions. Returns whether it was so already.
+/// Disables an account, which ends its sessions. Returns whether it was so already; who has disabled himself hears so
+/// when he repeats it with the session that ended by it (I10).
 pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
     let row = db
         .query_one(
@@ -212,10 +217,15 @@ pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
                   audited as (insert into audit (actor_id, actor, action, target)
                               select me.user_id, me.user_name, 'user.disable', changed.name from me, changed)
              select (select role from me), (select disabled_at is not null from target),
-                    exists (select from changed)",
+                    exists (select from changed),
+                    exists (select from sessions s join target t using (user_id)
+                             where s.token_hash = $1 and t.disabled_at is not null)",
             &[&token.as_bytes(), &key(name)],
         )
         .await?;
+    if row.get(3) {
+        return Ok(true);
+    }
     already_or_last(row, name)
 }
 
