@@ -6,7 +6,7 @@
 //! - [`limits`]: every bound of the protocol with its reason.
 //! - [`codec`]: bytes of a message body, behind one small trait so that bincode can be replaced.
 //! - [`frame`]: the length, magic and version around a body.
-//! - [`call`]: the client's side, one request over one connection.
+//! - [`mod@call`]: the client's side, one request over one connection.
 //! - [`connection`] and [`serve`]: the server's side, and the accept loop with its limits and its drain.
 //!
 //! This crate knows nothing of PostgreSQL, of accounts or of areas beyond their messages.
