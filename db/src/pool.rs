@@ -117,7 +117,14 @@ impl Connection {
         let result = within(STATEMENT_WAIT_MS, run).await;
         match result {
             None => {
-                self.object.take().map(Object::take);
+                if let Some(object) = self.object.take() {
+                    // The idle ones lead to the same server: a lane that tried them one by one would hold its posts
+                    // back for as many deadlines.
+                    if let Some(pool) = Object::pool(&object) {
+                        pool.retain(|_, _| false);
+                    }
+                    let _ = Object::take(object);
+                }
                 Err(Error::Unavailable("no answer in time".into()))
             }
             Some(Err(error)) => {
