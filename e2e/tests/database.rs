@@ -1,6 +1,8 @@
 //! PostgreSQL in trouble: clients get their answer or `unavailable` in time, nothing acknowledged is lost or doubled,
 //! and the servers recover by themselves.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use db::private::Shutdown;
 use gaceta_e2e::follower::{Follower, Seen};
 use gaceta_e2e::service::Service;

@@ -1,6 +1,8 @@
 //! I3: a running reader misses nothing, repeats nothing, sees nothing out of order. I8: notifications make it fast,
 //! polling makes it right.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::follower::{Follower, Seen};
 use gaceta_e2e::person::{Person, pause, refused};
 use gaceta_e2e::service::Service;

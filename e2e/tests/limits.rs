@@ -1,5 +1,7 @@
 //! I9: every limit is named, and reaching it is a clear error to the one who reached it. The server goes on.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::person::{Person, bodies, pause, refused};
 use gaceta_e2e::service::Service;
 use gaceta_e2e::watchdog;

@@ -239,3 +239,25 @@ async fn i1_a_repeat_is_answered_after_deleting_and_after_unsubscribing() {
     })
     .await;
 }
+
+/// The lock decides every race; should it ever not, the key refuses what would be a second number of one post.
+#[tokio::test]
+async fn i1_the_schema_itself_refuses_a_second_row_of_one_post() {
+    watchdog(async {
+        let service = Service::start(1).await;
+        let area = service.area("news").await;
+        let ana = service.reader("ana", area).await;
+        ana.post(area, "one").await.unwrap();
+        let client = service.database.client().await;
+        for seq in ["seq", "seq + 1"] {
+            let second = format!(
+                "insert into articles (area_id, seq, author_id, id, posted_at, body_hash, body)
+                 select area_id, {seq}, author_id, case when {seq} = seq then gen_random_uuid() else id end,
+                        posted_at, body_hash, body from articles"
+            );
+            let error = client.batch_execute(&second).await.unwrap_err();
+            assert_eq!(error.code().map(|code| code.code()), Some("23505"), "{error}");
+        }
+    })
+    .await;
+}

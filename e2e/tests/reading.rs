@@ -1,5 +1,7 @@
 //! I3: the cursor moves only up to what was shown, and what comes late changes nothing. I6: any node serves any area.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::person::{Person, bodies, pause, refused, shown};
 use gaceta_e2e::service::Service;
 use gaceta_e2e::watchdog;

@@ -1,6 +1,8 @@
 //! I10: every request that changes something may be repeated, and then says that it was so already. (Posts: I1, in
 //! `posting.rs`; catching up and undo: `reading.rs`.)
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::person::{Answer, Person, call, done, refused};
 use gaceta_e2e::service::{PASSWORD, Service};
 use gaceta_e2e::{at_once, watchdog};

@@ -1,6 +1,8 @@
 //! I5: a revoked session or ended subscription is refused by every node from the moment that is acknowledged, waiting
 //! followers included.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::person::{Answer, Person, pause, refused};
 use gaceta_e2e::requests::{agent_requests, node_requests, refusal};
 use gaceta_e2e::service::{PASSWORD, Service};

@@ -1,6 +1,8 @@
 //! I3 and the unread counts, against a model: random sequences of what two readers and an administrator do, through two
 //! nodes, and after every step what the service says must be what the model says.
 
+#![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
+
 use gaceta_e2e::person::{Answer, Person};
 use gaceta_e2e::service::Service;
 use proptest::prelude::*;
