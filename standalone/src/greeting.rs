@@ -16,8 +16,14 @@ fn join_line(agent: SocketAddr) -> String {
 }
 
 /// What a second start on the same data is told.
-pub fn in_use(agent: SocketAddr) -> String {
-    format!("a Gaceta runs here already; connect to it with\n  {} --agents {agent}", client_program())
+pub fn in_use(agent: SocketAddr, password: &Password) -> String {
+    let file = password.file.display();
+    format!(
+        "a Gaceta runs here already. Connect to it with\n  {} --agents {agent} login admin\n(the password is in {file}), or as \
+         somebody else:\n  {}",
+        client_program(),
+        join_line(agent)
+    )
 }
 
 /// Above the first prompt.

@@ -83,7 +83,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let result = async {
         let password = administrator::password(&data, args.admin_password_file.as_deref())?;
         let service = service::start(&postgres, args.listen, args.nodes, args.http, &password.text).await?;
-        postgres.set_owner_note(&greeting::in_use(service.agent))?;
+        postgres.set_owner_note(&greeting::in_use(service.agent, &password))?;
         server::ready(&format!("agent={}", service.agent));
         let code = if args.no_prompt {
             greeting::serving(&data, service.agent, &password);
