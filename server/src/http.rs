@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 /// An orchestrator asks every few seconds; an answer that takes longer is as good as none.
 const READY_WAIT_MS: u64 = 2_000;
 
-/// Binds at once, so that a taken port stops the start.
+/// Binds at once, so that a taken port stops the start. Port 0 picks a free one, which the log then tells.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot serve HTTP on {address}"))
+    let failed = || format!("cannot serve HTTP on {address}");
+    let listener = TcpListener::bind(address).await.with_context(failed)?;
+    tracing::info!(address = %listener.local_addr().with_context(failed)?, "HTTP serves /healthz and /readyz");
+    Ok(listener)
 }
 
 /// Serves until `shutdown`; from then on `/readyz` would be a lie, and the port is closed.
