@@ -5,16 +5,25 @@
 //!   node, which retry) is what these tests are about.
 //! - [`follower`]: somebody who follows areas and never gives up, and what he has seen.
 //! - [`requests`]: one request of every kind, for tests of what every request must refuse.
+//! - [`processes`]: the real programs as processes of their own, to be killed and stopped; [`programs`] builds them.
+//! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
+//! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal.
 //! - [`watchdog`]: tests wait for events, and this ends them when an event never comes.
 //!
 //! The tests are named after the invariants that they hold (I1–I10 of `docs/architecture.md`).
 
 #![allow(clippy::unwrap_used)] // a harness that unwraps fails the test at the place
 
+pub mod deployment;
 pub mod follower;
+pub mod gaceta;
 pub mod person;
+pub mod processes;
+pub mod programs;
 pub mod requests;
 pub mod service;
+pub mod standalone;
+pub mod terminal;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,0 +1,55 @@
+//! Where the programs under test are. Cargo builds a package's programs for that package's own tests only, so they are
+//! built here: `cargo test --workspace` on a clean clone needs no preparation. Whether anything is stale, cargo itself
+//! decides; when nothing is, that takes it a moment.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The directory with `gaceta`, `gaceta-agent`, `gaceta-node` and `gaceta-standalone`, of the same build as this test.
+pub fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let test = std::env::current_exe().unwrap(); // <target>/<profile>/deps/<test>
+        let directory = test.parent().and_then(Path::parent).unwrap().to_path_buf();
+        build_once(&directory);
+        directory
+    })
+}
+
+pub fn path(program: &str) -> PathBuf {
+    directory().join(program)
+}
+
+/// nextest runs each test as a process of its own: the first one of a run builds, the others wait for it.
+fn build_once(directory: &Path) {
+    let stamp_path = directory.join(".gaceta-e2e-programs");
+    let lock = File::options().create(true).append(true).open(stamp_path.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let run = std::env::var("NEXTEST_RUN_ID").ok();
+    if run.is_some() && fs::read_to_string(&stamp_path).ok() == run {
+        return;
+    }
+    build(directory);
+    fs::write(&stamp_path, run.unwrap_or_default()).unwrap();
+}
+
+fn build(directory: &Path) {
+    let profile = match directory.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        profile => profile,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    // The whole workspace: with the features of a part of it, the libraries would be built once more.
+    build.args(["build", "--quiet", "--workspace", "--bins", "--profile", profile]);
+    build.arg("--target-dir").arg(directory.parent().unwrap());
+    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+    let built = build.output().unwrap();
+    assert!(
+        built.status.success(),
+        "the programs cannot be built:\n{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+}
