@@ -167,6 +167,14 @@ impl Service {
         self.database.client().await.batch_execute(statements).await.unwrap();
     }
 
+    /// How many statements wait for a lock: tests hold one to stop a server at a certain place. PostgreSQL signals no
+    /// waiting, so this is asked again and again; the servers give up after two seconds.
+    pub async fn blocked(&self) -> i64 {
+        let blocked = "select count(*) from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'";
+        self.db.query_one(blocked, &[]).await.unwrap().get(0)
+    }
+
     /// Stops all servers and returns how many transactions of theirs were rolled back: each failed group is one. Only
     /// the end of a backend makes its numbers known, so this is the last that a test does.
     pub async fn rollbacks(mut self) -> i64 {

@@ -1,7 +1,7 @@
 //! Areas that are removed, whose name is used again, and that are restored, while people post and follow.
 
 use gaceta_e2e::follower::{Follower, Seen};
-use gaceta_e2e::person::{bodies, refused, shown};
+use gaceta_e2e::person::{bodies, pause, refused, shown};
 use gaceta_e2e::requests::{node_requests, refusal};
 use gaceta_e2e::service::Service;
 use gaceta_e2e::{at_once, watchdog};
@@ -95,6 +95,37 @@ async fn i1_i2_an_area_is_removed_and_its_name_used_again_while_posts_run_and_fo
             articles.into_iter().map(|article| (article.seq, article.body)).collect();
         assert_eq!(kept, acknowledged);
         assert_eq!(kept.last().unwrap().0, kept.len() as Seq);
+    })
+    .await;
+}
+
+/// A post that is being committed is before the removal, and the removal waits for it: held open by a lock on the
+/// author's row, which the post needs last.
+#[tokio::test]
+async fn i1_a_removal_is_not_acknowledged_while_a_post_is_being_committed() {
+    watchdog(async {
+        let service = Service::start(1).await;
+        let area = service.area("news").await;
+        let admin = service.admin().await;
+        let ana = service.reader("ana", area).await;
+        let client = service.database.client().await;
+        client.batch_execute("begin; select from users where name = 'ana' for update").await.unwrap();
+        let posting = tokio::spawn({
+            let ana = ana.clone();
+            async move { ana.post(area, "just in time").await }
+        });
+        while service.blocked().await == 0 {
+            pause().await;
+        }
+        let removing = tokio::spawn(async move { admin.area_remove(area).await });
+        while service.blocked().await < 2 {
+            assert!(!removing.is_finished(), "removed, and the post is yet to come: {:?}", removing.await);
+            pause().await;
+        }
+        client.batch_execute("commit").await.unwrap();
+        assert_eq!(posting.await.unwrap().unwrap(), 1);
+        assert!(!removing.await.unwrap().unwrap());
+        assert_eq!(refused(ana.post(area, "too late").await), ErrorCode::NotFound);
     })
     .await;
 }

@@ -188,6 +188,38 @@ async fn i5_a_post_right_after_the_acknowledgement_never_reaches_the_revoked() {
     .await;
 }
 
+/// The same, held open at its narrowest: a lock stops the node inside its fetch, and the session ends and the article
+/// comes before it goes on.
+#[tokio::test]
+async fn i5_a_fetch_under_way_asks_for_the_session_after_it_has_read() {
+    watchdog(async {
+        let service = Service::start(2).await;
+        let area = service.area("news").await;
+        let ana = service.reader("ana", area).await;
+        ana.post(area, "first").await.unwrap();
+        let phone = ana.other_device().await;
+        service.sql("drop trigger session_ended on sessions").await; // no second fetch: this one must see it
+        let follower = waiting(&phone, &[area], 1).await;
+        let writer = service.database.client().await;
+        writer.batch_execute("begin; lock table articles in access exclusive mode").await.unwrap();
+        service.sql(&format!("notify gaceta_heads, '{}'", area.0)).await;
+        while service.blocked().await == 0 {
+            pause().await;
+        }
+        phone.logout().await.unwrap();
+        writer
+            .batch_execute(
+                "insert into articles (area_id, seq, author_id, id, posted_at, body_hash, body)
+                 select area_id, 2, author_id, gen_random_uuid(), posted_at, body_hash, 'secret' from articles;
+                 update heads set last_seq = 2; commit",
+            )
+            .await
+            .unwrap();
+        assert_eq!(refused(follower.await.unwrap()), ErrorCode::Unauthenticated);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn i5_an_ended_subscription_ends_for_its_followers_and_the_other_areas_go_on() {
     watchdog(async {
