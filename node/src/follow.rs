@@ -38,13 +38,17 @@ pub async fn follow(
         if !look.pages.is_empty() || !look.ended.is_empty() {
             return Ok(looked(look));
         }
+        // Looking again and again because others come and go does not make the wait longer.
+        if Instant::now() >= deadline {
+            return Ok(nothing());
+        }
         let waited: Vec<(i64, i64)> = places.iter().map(|place| (place.area_id, place.after)).collect();
         for place in &mut places {
             place.shown = None; // applied by the look
         }
         let Some(mut seat) = node.hub.wait(look.session_id, look.user_id, &waited, moment)? else { continue };
         match timeout_at(deadline, &mut seat.delivery).await {
-            Err(_) => return Ok(NodeReply::Followed { pages: vec![], ended: vec![] }),
+            Err(_) => return Ok(nothing()),
             Ok(Ok(Delivery::News { page, after, cursor, generation })) => {
                 let pages = vec![cut(&page, after, cursor, generation)];
                 return Ok(NodeReply::Followed { pages, ended: vec![] });
@@ -57,6 +61,10 @@ pub async fn follow(
             Ok(Ok(Delivery::LookAgain) | Err(_)) => {}
         }
     }
+}
+
+fn nothing() -> NodeReply {
+    NodeReply::Followed { pages: vec![], ended: vec![] }
 }
 
 fn looked(look: Look) -> NodeReply {
