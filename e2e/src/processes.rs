@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,13 +40,19 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     .await
 }
 
-/// One of our programs, without anything that the environment of this test would tell it.
+/// One of our programs.
 pub fn command(program: &str) -> std::process::Command {
-    let mut command = std::process::Command::new(programs::path(program));
-    let ours =
-        |name: &str| name.starts_with("GACETA_") || name.starts_with("CARGO_") || name.starts_with("XDG_");
-    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-        command.env_remove(name);
+    clean_command(&programs::path(program))
+}
+
+/// Without anything that the environment of this test would tell it.
+pub fn clean_command(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    let ours = ["GACETA_", "CARGO_", "XDG_", "RUST_"];
+    for (name, _) in std::env::vars_os() {
+        if ours.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
     }
     command
 }
@@ -65,11 +72,16 @@ impl Process {
     /// With its standard output read line by line.
     pub fn start(name: &str, command: std::process::Command) -> Self {
         let mut process = Self::start_unread(name, command);
-        let (sender, receiver) = unbounded_channel();
-        let stdout = process.child.stdout.take().unwrap();
-        tokio::spawn(each_line(stdout, move |line| drop(sender.send(line))));
-        process.stdout = Some(receiver);
+        process.read();
         process
+    }
+
+    /// Begins to read what nobody read so far.
+    pub fn read(&mut self) {
+        let (sender, receiver) = unbounded_channel();
+        let stdout = self.child.stdout.take().unwrap();
+        tokio::spawn(each_line(stdout, move |line| drop(sender.send(line))));
+        self.stdout = Some(receiver);
     }
 
     /// With a standard output that nobody reads: it fills, and then writing to it blocks.

@@ -1,6 +1,6 @@
 //! A data directory for `gaceta-standalone`, and what runs on it.
 
-use crate::processes::command;
+use crate::processes::{clean_command, command};
 use rustix::process::{Pid, geteuid, test_kill_process};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -50,17 +50,14 @@ impl Place {
 
     /// Serves on a free port, without a prompt unless `args` are others.
     pub fn standalone(&self, args: &[&str]) -> Command {
-        let mut standalone = command("gaceta-standalone");
-        if self.as_nobody {
-            let plain = standalone;
-            standalone = Command::new("setpriv");
-            standalone.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
-            standalone.arg("--clear-groups").arg(self.directory.path().join("standalone"));
-            for (name, value) in plain.get_envs().filter(|(_, value)| value.is_none()) {
-                assert!(value.is_none());
-                standalone.env_remove(name);
-            }
-        }
+        let mut standalone = if self.as_nobody {
+            let mut setpriv = clean_command(Path::new("setpriv"));
+            setpriv.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
+            setpriv.arg("--clear-groups").arg(self.directory.path().join("standalone"));
+            setpriv
+        } else {
+            command("gaceta-standalone")
+        };
         if self.data.ends_with(".local/share/gaceta") {
             standalone.env("HOME", self.directory.path());
         } else {

@@ -3,11 +3,11 @@
 use crate::processes::{event, guard};
 use pty_process::{OwnedWritePty, Size};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use std::ffi::OsStr;
 use std::process::ExitStatus;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 
 /// Wide enough that no line of ours wraps.
 const SIZE: (u16, u16) = (50, 400);
@@ -17,7 +17,8 @@ pub const CTRL_D: &str = "\x04";
 pub struct Terminal {
     child: Child,
     pid: Pid,
-    keys: OwnedWritePty,
+    keys: Option<OwnedWritePty>,
+    screen: JoinHandle<()>,
     output: UnboundedReceiver<String>,
     /// Everything that was shown, without the codes that steer a terminal.
     shown: String,
@@ -44,27 +45,29 @@ impl Terminal {
         let run = run.env("TERM", "xterm").env_remove("NO_COLOR").kill_on_drop(true);
         let child = run.spawn(slave).unwrap();
         let pid = Pid::from_raw(child.id().unwrap() as i32).unwrap();
-        let (mut screen, keys) = pty.into_split();
+        let (mut shown, keys) = pty.into_split();
         let (sender, output) = unbounded_channel();
-        tokio::spawn(async move {
+        let screen = tokio::spawn(async move {
             let mut buffer = [0; 4096];
             // The end is an error here: the other side is closed.
-            while let Ok(bytes @ 1..) = screen.read(&mut buffer).await {
+            while let Ok(bytes @ 1..) = shown.read(&mut buffer).await {
                 let _ = sender.send(String::from_utf8_lossy(&buffer[..bytes]).into_owned());
             }
         });
-        Self { child, pid, keys, output, shown: String::new(), seen: 0, guard: Some(guard(pid)) }
+        let keys = Some(keys);
+        Self { child, pid, keys, screen, output, shown: String::new(), seen: 0, guard: Some(guard(pid)) }
     }
 
-    /// The same for a line of a shell.
-    pub fn shell(line: &str, variables: &[(&str, &OsStr)]) -> Self {
-        let mut shell = std::process::Command::new("sh");
-        shell.arg("-c").arg(line).envs(variables.iter().copied());
-        Self::start(&shell)
+    /// The window is closed: the kernel tells the program, and whatever it writes from now on is an error.
+    pub async fn hang_up(&mut self) {
+        self.screen.abort();
+        let _ = (&mut self.screen).await;
+        self.keys = None;
     }
 
     pub async fn type_keys(&mut self, keys: &str) {
-        event("the terminal to take keys", self.keys.write_all(keys.as_bytes())).await.unwrap();
+        let written = self.keys.as_mut().unwrap().write_all(keys.as_bytes());
+        event("the terminal to take keys", written).await.unwrap();
     }
 
     pub async fn type_line(&mut self, line: &str) {

@@ -138,11 +138,32 @@ async fn i3_a_follower_that_is_told_to_stop_marks_what_it_showed() {
 }
 
 #[tokio::test]
+async fn i3_what_was_shown_while_no_node_answered_is_marked_on_leaving() {
+    let mut deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    post_large(&ana).await;
+    let mut follower = Process::start_unread("follow", ana.command(&["follow"]));
+    until("a full pipe", async || (follower.unread_bytes() > PIPE_FULL_BYTES).then_some(())).await;
+    deployment.nodes[0].process.kill().await;
+    follower.read();
+    follower.logged("Waiting for the service").await; // so everything was shown, and nobody has heard of it
+    assert_eq!(subscription(&ana).await, (0, LARGE_POSTS as i64));
+    follower.signal(Signal::TERM);
+    deployment.restart_node(0).await;
+    assert_eq!(follower.end().await.code(), Some(143));
+    assert_eq!(subscription(&ana).await, (LARGE_POSTS as i64, 0), "{}", follower.log());
+}
+
+async fn post_large(person: &Gaceta) {
+    let lines = vec!["x".repeat(LARGE_POST_BYTES); LARGE_POSTS].join("\n");
+    person.json_with(&["post", "news", "--lines"], &lines).await;
+}
+
+#[tokio::test]
 async fn i3_what_could_not_be_shown_stays_unread() {
     let deployment = Deployment::start(1).await;
     let ana = deployment.reader("ana", "news").await;
-    let lines = vec!["x".repeat(LARGE_POST_BYTES); LARGE_POSTS].join("\n");
-    ana.json_with(&["post", "news", "--lines"], &lines).await;
+    post_large(&ana).await;
     for signal in [Signal::KILL, Signal::TERM] {
         // Nobody reads: the pipe fills in the middle of the page, and the follower is stuck.
         let mut follower = Process::start_unread("follow", ana.command(&["follow", "--json"]));

@@ -3,7 +3,7 @@
 
 use gaceta_e2e::deployment::{Deployment, Server};
 use gaceta_e2e::gaceta::Gaceta;
-use gaceta_e2e::processes::{Process, until};
+use gaceta_e2e::processes::{Process, event, until};
 use gaceta_e2e::standalone::Place;
 use gaceta_e2e::{at_once, programs};
 use rustix::process::Signal;
@@ -95,20 +95,18 @@ async fn i1_several_clients_on_one_outbox_send_each_post_once() {
     let error = nowhere.fails_with(&["--timeout", "300ms", "post", "news", "--lines"], &text, 6).await;
     assert_eq!(error["pending"], 50);
 
-    let resumes =
-        (0..3).map(|_| (ana.clone(), text.clone())).enumerate().map(|(who, (ana, text))| async move {
-            match who {
-                0 | 1 => ana.json("post --resume").await,
-                // What others work on is not taken: it would be posted as new texts. So this one waits for none, and resumes.
-                _ => {
-                    drop(text);
-                    ana.json("outbox").await;
-                    ana.json("post --resume").await
-                }
-            }
-        });
-    at_once(resumes).await;
-    ana.json("post --resume").await;
+    // The first to come has them all in hand, and gets no answer.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = ana.clone().with("GACETA_AGENTS", &silent.local_addr().unwrap().to_string());
+    let mut first = held.start("--timeout 25s post --resume");
+    let _asked = event("the first to ask", silent.accept()).await.unwrap();
+    assert_eq!(ana.json("post --resume").await, json!([]), "no post is in two hands");
+    first.kill().await;
+
+    // All at the same time: who comes second finds what is left.
+    let resumes = (0..3).map(|_| ana.clone()).map(|ana| async move { ana.json("post --resume").await });
+    let resumed = at_once(resumes).await;
+    assert_eq!(resumed.iter().map(|sent| sent.as_array().unwrap().len()).sum::<usize>(), lines.len());
     assert_nothing_pending(&ana, "all resumed").await;
     let mut bodies = ana.bodies("news").await;
     bodies.sort();

@@ -157,7 +157,7 @@ async fn sigterm_at_the_prompt_and_in_a_command_leaves_nothing_running() {
     programs::directory();
     let place = Place::new();
     let (prompt, _) = at_the_prompt(&place).await;
-    ends_with_nothing_left(prompt, Signal::TERM, &place).await;
+    terminated_with_nothing_left(prompt, &place).await;
 
     // The second start: the same administrator, still logged in; this time with a command that waits.
     let (mut prompt, greeting) = at_the_prompt(&place).await;
@@ -171,20 +171,23 @@ async fn sigterm_at_the_prompt_and_in_a_command_leaves_nothing_running() {
     prompt.shows("admin@default> ").await;
     prompt.type_line("follow").await;
     prompt.shows("  hello").await;
-    ends_with_nothing_left(prompt, Signal::TERM, &place).await;
+    terminated_with_nothing_left(prompt, &place).await;
 }
 
 #[tokio::test]
 async fn a_closed_terminal_ends_everything() {
     programs::directory();
     let place = Place::new();
-    let (prompt, _) = at_the_prompt(&place).await;
-    ends_with_nothing_left(prompt, Signal::HUP, &place).await;
+    let (mut prompt, _) = at_the_prompt(&place).await;
+    prompt.hang_up().await;
+    let (status, _) = prompt.ends().await;
+    assert!(status.code().is_some(), "it ended in good order: {status}");
+    assert_eq!(place.running(), Vec::<String>::new());
 }
 
-async fn ends_with_nothing_left(mut prompt: Terminal, signal: Signal, place: &Place) {
+async fn terminated_with_nothing_left(mut prompt: Terminal, place: &Place) {
     assert!(place.postmaster().is_some());
-    prompt.signal(signal);
+    prompt.signal(Signal::TERM);
     let (status, shown) = prompt.ends().await;
     assert_eq!(status.code(), Some(0), "{shown}");
     assert_eq!(place.running(), Vec::<String>::new());
