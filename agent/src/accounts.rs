@@ -1,6 +1,6 @@
 //! Registering, logging in and out, one's own password and sessions.
 
-use crate::Agent;
+use crate::{Agent, FIRST_ADMIN};
 use db::TokenHash;
 use db::names::Name;
 use server::{Failure, token_hash};
@@ -14,6 +14,12 @@ pub async fn register(
     label: String,
 ) -> Result<AgentReply, Failure> {
     let name = Name::parse(&name)?;
+    if name.key == FIRST_ADMIN {
+        // Where no administrator was made yet, a stranger must not sit on the name.
+        let text =
+            format!("the name {FIRST_ADMIN:?} is the first administrator's: choose another one, or log in");
+        return Err(ErrorReply::new(ErrorCode::Conflict, text).into());
+    }
     let hash = agent.passwords.hash(password.0.clone()).await?;
     let added = db::users::register(&agent.db, &name, &hash).await?;
     // The same name with the same password is a repeat (I10): the answer to the first one may have been lost.
@@ -136,8 +142,12 @@ pub async fn change_password(
         }
         return Err(ErrorReply::new(ErrorCode::Unauthenticated, "the old password is wrong").into());
     }
-    let new_hash = agent.passwords.hash(new.0).await?;
+    let new_hash = agent.passwords.hash(new.0.clone()).await?;
     if !db::users::change_password(&agent.db, &token_hash(token)?, &old_hash, &new_hash).await? {
+        // Changed since it was verified: by a twin of this request, or by another one.
+        if agent.passwords.verify(new.0, Some(hash_of().await?)).await? {
+            return Ok(AgentReply::Done { already: true });
+        }
         let text = "the password was changed elsewhere at the same moment: try again";
         return Err(ErrorReply::new(ErrorCode::Conflict, text).into());
     }

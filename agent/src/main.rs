@@ -56,10 +56,18 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     };
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
-    db::migrate::migrate(&database_url).await.context("the database is not ready")?;
+    tokio::select! {
+        migrated = db::migrate::migrate(&database_url) => migrated.context("the database is not ready")?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
     let db = Db::new(&database_url)?;
     if let Some(password) = admin_password {
-        gaceta_agent::ensure_admin(&db, &password).await.context("cannot make the first administrator")?;
+        let made = gaceta_agent::ensure_admin(&db, &password)
+            .await
+            .context("cannot make the first administrator")?;
+        if made {
+            tracing::info!("the first administrator, `admin`, was made");
+        }
     }
     let http = http.map(|listener| tokio::spawn(server::http::serve(listener, db.clone(), shutdown.clone())));
     gaceta_agent::run(listener, db, gaceta_agent::Config::default(), shutdown, |address| {

@@ -22,7 +22,7 @@ const CHECK_WAIT_MS: u64 = 900;
 const MISSES_MAX: u32 = 3;
 /// Nodes named besides the assigned ones: enough to survive a bad moment, few enough for a small reply.
 const SPARE_NODES_MAX: usize = 4;
-/// Rounds between two clean-ups of nodes that were killed and never came back.
+/// Rounds between two clean-ups: nodes that were killed and never came back, sessions that ended long ago.
 const FORGET_EVERY_ROUNDS: u64 = 600;
 
 /// What this agent remembers between rounds; another agent counts for itself.
@@ -43,11 +43,15 @@ pub async fn locate(agent: &Agent, token: Option<Token>, names: Vec<String>) -> 
     if live.is_empty() {
         return Err(ErrorReply::unavailable("no node is live now: a repeat is safe").into());
     }
-    let first = located.first().map_or(0, |(area_id, _)| *area_id);
-    let nodes = placement::rank(first, &live, |node| node.node_id);
+    let (area_id, replicas) = located.first().map_or((0, 1), |area| (area.area_id, area.replicas));
+    let nodes = placement::rank(area_id, &live, |node| node.node_id);
+    let named = replicas.unsigned_abs() as usize + SPARE_NODES_MAX;
     Ok(AgentReply::Located {
-        areas: located.into_iter().map(|(id, name)| AreaRef { area_id: AreaId(id), name }).collect(),
-        nodes: nodes.into_iter().take(1 + SPARE_NODES_MAX).map(|node| node.address.clone()).collect(),
+        areas: located
+            .into_iter()
+            .map(|area| AreaRef { area_id: AreaId(area.area_id), name: area.name })
+            .collect(),
+        nodes: nodes.into_iter().take(named).map(|node| node.address.clone()).collect(),
     })
 }
 
@@ -92,6 +96,7 @@ pub async fn check_nodes(agent: Arc<Agent>, shutdown: CancellationToken) {
 async fn check_round(agent: &Agent, round: u64) -> db::Result<()> {
     if round.is_multiple_of(FORGET_EVERY_ROUNDS) {
         db::nodes::forget_lost(&agent.db).await?;
+        db::sessions::forget_ended(&agent.db).await?;
     }
     let nodes = db::nodes::list(&agent.db).await?;
     let known: Vec<Uuid> = nodes.iter().map(|node| node.node_id).collect();
@@ -99,7 +104,8 @@ async fn check_round(agent: &Agent, round: u64) -> db::Result<()> {
     for node in nodes {
         checks.spawn(async move { (answers(&node).await, node) });
     }
-    while let Some(Ok((answered, node))) = checks.join_next().await {
+    while let Some(check) = checks.join_next().await {
+        let Ok((answered, node)) = check else { continue };
         let misses = agent.registry.count(node.node_id, answered);
         let state = match (answered, node.state.as_str()) {
             (true, "announced" | "out") => "live",

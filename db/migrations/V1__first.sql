@@ -88,6 +88,8 @@ create table subscriptions (
     generation bigint not null default 1,-- raised by catch-up, undo and each new subscription; older marks change nothing
     undo_cursor bigint,                  -- where the last reading or catch-up began
     undo_by uuid,                        -- which reading or operation set undo_cursor or took it back
+    -- The last few catch-ups and undos, newest first: a repeat of one may come late, and must change nothing then.
+    recent_operations uuid[] not null default '{}',
     subscribed_at timestamptz not null default now(),
     ended_at timestamptz,                -- the row stays, so that generations never repeat
     primary key (user_id, area_id)
@@ -156,7 +158,12 @@ create trigger subscription_ended after update of ended_at on subscriptions
 -- outcome: posted, duplicate (seq of the first one), conflict, unauthenticated, not_found, denied.
 create function post_group(
     token_hashes bytea[], area_ids bigint[], ids uuid[], bodies text[], body_hashes bytea[]
-) returns table (ord bigint, outcome text, seq bigint) language plpgsql as $$
+) returns table (ord bigint, outcome text, seq bigint) language plpgsql
+    -- Somebody who holds a counter for long holds back a group for no longer than this; the node then tries area by area.
+    set lock_timeout = '1s'
+    -- A plan that is made and kept while the tables are small must still be right when they are large.
+    set enable_seqscan = off
+as $$
 #variable_conflict use_column
 declare
     locked_at timestamptz;

@@ -1,7 +1,7 @@
 //! Areas: what there is to read, and its administration. A removed area keeps its rows until it is purged.
 
 use crate::names::{Name, key};
-use crate::sessions::TokenHash;
+use crate::sessions::{TokenHash, noted_use};
 use crate::{Db, Error, Result, audit};
 use uuid::Uuid;
 
@@ -46,16 +46,20 @@ pub struct Change {
 pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -> Result<Vec<Area>> {
     let rows = db
         .query(
-            "select me.user_id, a.area_id, a.name, a.description, a.replicas, h.last_seq,
-                    case when s.user_id is not null
-                         then unread(a.area_id, s.cursor, h.expired_through, h.last_seq) end
-               from (select user_id from live_sessions where token_hash = $1) me
-               left join (select * from areas where removed_at is null and name_key > $2
-                           order by name_key limit $3) a on true
-               left join heads h using (area_id)
-               left join subscriptions s
-                 on s.area_id = a.area_id and s.user_id = me.user_id and s.ended_at is null
-              order by a.name_key",
+            &format!(
+                "with {}
+                 select me.user_id, a.area_id, a.name, a.description, a.replicas, h.last_seq,
+                        case when s.user_id is not null
+                             then unread(a.area_id, s.cursor, h.expired_through, h.last_seq) end
+                   from (select user_id from live_sessions where token_hash = $1) me
+                   left join (select * from areas where removed_at is null and name_key > $2
+                               order by name_key limit $3) a on true
+                   left join heads h using (area_id)
+                   left join subscriptions s
+                     on s.area_id = a.area_id and s.user_id = me.user_id and s.ended_at is null
+                  order by a.name_key",
+                noted_use()
+            ),
             &[&token.as_bytes(), &key(after.unwrap_or_default()), &limit],
         )
         .await?;
@@ -76,16 +80,29 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
         .collect())
 }
 
-/// The id and the written name of each of these areas, in their order. Fails on the first that does not exist.
-pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<(i64, String)>> {
+/// An area that was asked for by name.
+#[derive(Debug)]
+pub struct Located {
+    pub area_id: i64,
+    /// As written at creation.
+    pub name: String,
+    pub replicas: i32,
+}
+
+/// These areas, in their order. Fails on the first that does not exist.
+pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<Located>> {
     let keys: Vec<String> = names.iter().map(|name| key(name)).collect();
     let rows = db
         .query(
-            "select exists (select from live_sessions where token_hash = $1), a.area_id, a.name
-               from (select 1) one
-               left join unnest($2::text[]) with ordinality as k (name_key, ord) on true
-               left join areas a on a.name_key = k.name_key and a.removed_at is null
-              order by k.ord",
+            &format!(
+                "with {}
+                 select exists (select from live_sessions where token_hash = $1), a.area_id, a.name, a.replicas
+                   from (select 1) one
+                   left join unnest($2::text[]) with ordinality as k (name_key, ord) on true
+                   left join areas a on a.name_key = k.name_key and a.removed_at is null
+                  order by k.ord",
+                noted_use()
+            ),
             &[&token.as_bytes(), &keys],
         )
         .await?;
@@ -96,7 +113,7 @@ pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<
         .iter()
         .zip(&rows)
         .map(|(name, row)| match row.get(1) {
-            Some(area_id) => Ok((area_id, row.get(2))),
+            Some(area_id) => Ok(Located { area_id, name: row.get(2), replicas: row.get(3) }),
             None => Err(Error::NotFound(format!("no area {name:?}: `areas` lists them"))),
         })
         .collect()
@@ -138,7 +155,8 @@ pub async fn add(
         return Ok((details(db, area_id).await?, false));
     }
     // A statement of its own: the other one's snapshot may predate whoever took the name.
-    match db.query_opt("select area_id from areas where creation_id = $1", &[&creation_id]).await? {
+    let sql = "select area_id from areas where creation_id = $1 and name_key = $2";
+    match db.query_opt(sql, &[&creation_id, &name.key]).await? {
         Some(row) => Ok((details(db, row.get(0)).await?, true)),
         None => Err(Error::Conflict(format!("there is an area {:?} already", name.text))),
     }

@@ -7,6 +7,17 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// The columns by which a page is cut, over the rows `x` in the given order: what they weigh up to each, and how many
+/// they are. A number weighs its body and, whatever it is, what its id, author (up to 64 characters of 4 bytes), time and
+/// lengths take at the most: so a page of small or deleted articles fits into a reply, too.
+pub(crate) fn page_window(order: &str) -> String {
+    const NUMBER_BYTES: usize = 320;
+    format!(
+        "sum(coalesce(octet_length(x.body), 0) + {NUMBER_BYTES}) over (order by {order}) as bytes,
+         row_number() over (order by {order}) as nth"
+    )
+}
+
 /// Numbers checked by one `verify`: hashing as many bodies of usual size takes some milliseconds.
 const VERIFY_NUMBERS_MAX: i64 = 5_000;
 
@@ -142,7 +153,7 @@ pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<
     }
 }
 
-/// Reads one page of at most `rows_max` numbers and `bytes_max` bytes of bodies (at least one article), after applying
+/// Reads one page of at most `rows_max` numbers that weigh `bytes_max` (at least one number), after applying
 /// the mark of the page before: one statement, so that session, subscription, cursor and articles belong together.
 pub async fn read(
     db: &Db,
@@ -178,8 +189,7 @@ pub async fn read(
                                                else $4 end as after
                                   from sub, area),
                       page as (select x.seq, x.id, x.author_id, x.posted_at, x.body,
-                                      coalesce(sum(octet_length(x.body)) over (order by x.seq), 0) as bytes,
-                                      row_number() over (order by x.seq) as nth
+                                      {window}
                                  from area, place, articles x
                                 where x.area_id = area.area_id and x.seq <= area.last_seq
                                   and x.seq > greatest(place.after, area.expired_through)
@@ -191,7 +201,8 @@ pub async fn read(
                    left join area on true left join sub on true left join place on true
                    left join page on page.nth = 1 or page.bytes <= $10
                    left join users u on u.user_id = page.author_id
-                  order by page.seq"
+                  order by page.seq",
+                window = page_window("x.seq")
             ),
             &[
                 &token.as_bytes(),

@@ -21,6 +21,9 @@ pub enum Error {
     /// No answer, or none that tells the outcome: a write may or may not have happened, and its repeat is safe (I1, I10).
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// Nothing happened, because somebody else held a lock for too long: a repeat is safe.
+    #[error("the database is held up: {0}")]
+    HeldUp(String),
     /// A mistake of ours, or of the schema.
     #[error("unexpected answer of the database: {0}")]
     Unexpected(String),
@@ -48,6 +51,11 @@ impl From<tokio_postgres::Error> for Error {
         let what = format!("{} ({})", db.message(), db.code().code());
         match db.code() {
             &SqlState::TOO_MANY_CONNECTIONS => Self::Busy,
+            &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED => Self::HeldUp(what),
+            // The statements ask before they write; this is whoever did the same at the same moment.
+            &SqlState::UNIQUE_VIOLATION => {
+                Self::Conflict("somebody did the same at this moment: look again".into())
+            }
             code if is_connection_lost(code) || is_passing(code) => Self::Unavailable(what),
             _ => Self::Unexpected(what),
         }
@@ -70,10 +78,8 @@ pub(crate) fn is_connection_lost(code: &SqlState) -> bool {
 fn is_passing(code: &SqlState) -> bool {
     code.code().starts_with("53")
         || [
-            SqlState::LOCK_NOT_AVAILABLE,
             SqlState::QUERY_CANCELED,
             SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         ]
         .contains(code)

@@ -1,7 +1,7 @@
 //! What followers ask: a first look at all their areas, and one fetch of an area for all who wait for it.
 
-use crate::articles::{Page, fill};
-use crate::sessions::TokenHash;
+use crate::articles::{Page, fill, page_window};
+use crate::sessions::{TokenHash, noted_use};
 use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
 
@@ -26,7 +26,7 @@ pub struct Look {
 }
 
 /// Applies the marks (they acknowledge what was shown) and returns what stands after the given places: at most
-/// `rows_max` numbers of each area and `bytes_max` bytes of bodies altogether (at least one article).
+/// `rows_max` numbers (each area with news has its share, at least one) that weigh `bytes_max` (at least one number).
 pub async fn look(
     db: &Db,
     token: &TokenHash,
@@ -39,7 +39,8 @@ pub async fn look(
     let rows = db
         .query(
             &format!(
-                "with me as (select * from live_sessions where token_hash = $1),
+                "with {noted},
+                      me as (select * from live_sessions where token_hash = $1),
                       m as (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[],
                                                  $7::bigint[])
                                 with ordinality as m (area_id, first, upto, generation, reading_id, after, ord)),
@@ -58,15 +59,14 @@ pub async fn look(
                                    left join subscriptions s
                                      on s.user_id = me.user_id and s.area_id = a.area_id and s.ended_at is null
                                    left join marked k on k.area_id = m.area_id),
-                      page as (select p.ord, x.*,
-                                      coalesce(sum(octet_length(x.body)) over (order by p.ord, x.seq), 0) as bytes,
-                                      row_number() over (order by p.ord, x.seq) as nth
-                                 from places p cross join lateral (
+                      news as (select *, greatest(1, $8 / count(*) over ()) as share from places
+                                where subscribed and last_seq > after),
+                      page as (select p.ord, x.*, {window}
+                                 from news p cross join lateral (
                                       select y.seq, y.id, y.author_id, y.posted_at, y.body from articles y
                                        where y.area_id = p.area_id and y.seq <= p.last_seq
                                          and y.seq > greatest(p.after, p.expired_through)
-                                         and y.seq <= greatest(p.after, p.expired_through) + $8) x
-                                where p.subscribed and p.last_seq > p.after)
+                                         and y.seq <= greatest(p.after, p.expired_through) + p.share) x)
                  select me.session_id, me.user_id, p.area_id, p.known, p.subscribed, p.after, p.cursor, p.generation,
                         p.last_seq, p.expired_through,
                         g.seq, g.id, u.name, us(g.posted_at), g.body
@@ -74,7 +74,9 @@ pub async fn look(
                    left join places p on true
                    left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
                    left join users u on u.user_id = g.author_id
-                  order by p.ord, g.seq"
+                  order by p.ord, g.seq",
+                noted = noted_use(),
+                window = page_window("p.ord, x.seq")
             ),
             &[
                 &token.as_bytes(),
@@ -161,8 +163,8 @@ pub async fn fetch(
     let mut connection = db.connection().await?;
     let rows = connection
         .query(
-            "with page as (select x.*, coalesce(sum(octet_length(x.body)) over (order by x.seq), 0) as bytes,
-                                  row_number() over (order by x.seq) as nth
+            &format!(
+                "with page as (select x.*, {window}
                              from heads h join articles x using (area_id)
                             where h.area_id = $1 and x.seq <= h.last_seq
                               and x.seq > greatest($2, h.expired_through)
@@ -173,6 +175,8 @@ pub async fn fetch(
                left join users u on u.user_id = g.author_id
               where a.area_id = $1 and a.removed_at is null
               order by g.seq",
+                window = page_window("x.seq")
+            ),
             &[&area_id, &after, &rows_max, &bytes_max],
         )
         .await?;

@@ -10,8 +10,8 @@
 //! - [`migrate`]: bringing the schema up, under a lock.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
 //!
-//! Every statement that acts for a person asks for the session itself (`live_sessions`), so that a revoked one is
-//! refused from that moment on by every process (I5). Transactions are single statements: none waits for its client.
+//! Every statement that changes something or delivers articles asks for the session itself (`live_sessions`), so that a
+//! revoked one is refused from that moment on by every process (I5). Transactions are single statements: none waits for its client.
 //! This crate knows nothing of the protocol.
 
 pub mod areas;

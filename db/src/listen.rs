@@ -2,12 +2,12 @@
 //!
 //! LISTEN needs a connection of its own: a pool hands notifications to nobody.
 
-use crate::pool::parse;
+use crate::pool::connect;
 use crate::{Db, Result};
 use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
 /// Areas in one notification: 19 digits and a comma each stay below PostgreSQL's 8000 bytes.
@@ -57,8 +57,7 @@ pub async fn listen(database_url: &str, events: mpsc::Sender<Event>, shutdown: C
 
 /// One connection's life. Returns when it ends, or when nobody wants the events any more.
 async fn listen_once(database_url: &str, events: &mpsc::Sender<Event>) -> std::result::Result<(), String> {
-    let config = parse(database_url).map_err(|e| e.to_string())?;
-    let (client, mut connection) = config.connect(NoTls).await.map_err(|e| e.to_string())?;
+    let (client, mut connection) = connect(database_url).await.map_err(|e| e.to_string())?;
     let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
     // The connection works only while it is polled, so the commands run beside it.
     let commands = async {

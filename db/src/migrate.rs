@@ -1,25 +1,26 @@
 //! Brings the schema up. Agents migrate, under a lock, since several start at once; nodes wait.
 
-use crate::pool::parse;
+use crate::pool::connect;
 use crate::{Db, Error, Result};
 use std::time::Duration;
-use tokio_postgres::NoTls;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
 /// The version that this release needs: the number of its last migration.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 1;
 /// "Gaceta" on a telephone's keys; refinery takes no lock of its own.
 const LOCK_ID: i64 = 422_382;
+/// How long an agent waits for another one that migrates: no migration of ours takes longer by far.
+const LOCK_WAIT_MS: u64 = 120_000;
 /// How long a node waits for an agent to migrate: an agent that starts beside it needs a few seconds.
 const SCHEMA_WAIT_MS: u64 = 30_000;
 const SCHEMA_POLL_MS: u64 = 100;
 
 /// Applies what is missing. Refuses a database that is not UTF-8: bodies and names would be damaged.
 pub async fn migrate(database_url: &str) -> Result<()> {
-    let (mut client, connection) = parse(database_url)?.connect(NoTls).await?;
+    let (mut client, connection) = connect(database_url).await?;
     let driver = tokio::spawn(connection);
     let result = migrate_with(&mut client).await;
     drop(client); // ends the connection, and with it the lock
@@ -34,6 +35,7 @@ async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
             "the database's encoding is {encoding}: make one with `create database … encoding 'UTF8' template template0`"
         )));
     }
+    client.batch_execute(&format!("set lock_timeout = {LOCK_WAIT_MS}")).await?;
     client.execute("select pg_advisory_lock($1)", &[&LOCK_ID]).await?;
     let report = embedded::migrations::runner()
         .set_abort_missing(false) // a newer release may have been here: its schema still serves us

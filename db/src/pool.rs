@@ -5,13 +5,16 @@ use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
-/// Connections of one process, its LISTEN connection not counted. Two agents and three nodes then take 45 of
-/// PostgreSQL's default 100.
-pub const CONNECTIONS_MAX: usize = 8;
+/// Connections of one process for requests. With the two of a node's lanes and the one that listens it has ten at the
+/// most: two agents and three nodes then take fewer than half of PostgreSQL's default 100.
+pub const CONNECTIONS_MAX: usize = 7;
 /// How long a request may wait for a free connection; then the answer is `busy`.
 const ACQUIRE_WAIT_MS: u64 = 2_000;
 /// How long connecting may take: a vanished server sends no refusal.
@@ -22,26 +25,45 @@ const STATEMENT_WAIT_MS: u64 = 5_000;
 /// Unsent or unacknowledged bytes for longer than this mean that the server is gone.
 const TCP_USER_WAIT_MS: u64 = 10_000;
 
-/// What every connection sets for itself. No write may hold locks while its client is silent, and no wait is for ever.
+/// What every connection of a pool sets for itself. No write may hold locks while its client is silent, and no wait is
+/// for ever.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=2s -c lock_timeout=2s -c statement_timeout=4s \
-     -c client_connection_check_interval=2s -c default_transaction_isolation=read\\ committed";
+     -c default_transaction_isolation=read\\ committed";
+/// A statement whose client has gone is given up. Not every system can tell; where it cannot, a server of version 14
+/// refuses the setting.
+#[cfg(target_os = "linux")]
+const CHECK_OPTIONS: &str = "-c client_connection_check_interval=2s";
+#[cfg(not(target_os = "linux"))]
+const CHECK_OPTIONS: &str = "";
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pool: Pool,
+    database_url: Arc<str>,
+    /// This pool and those made `apart` from it: they lead to the same server.
+    relatives: Arc<Mutex<Vec<Pool>>>,
 }
 
 impl Db {
     /// Does not connect yet. Fails on a connection string that is none.
     pub fn new(database_url: &str) -> Result<Self, Error> {
-        Self::with_connections(database_url, CONNECTIONS_MAX)
+        Self::with_connections(database_url, CONNECTIONS_MAX, Arc::default())
     }
 
-    /// For tests that need few connections.
-    pub fn with_connections(database_url: &str, connections_max: usize) -> Result<Self, Error> {
+    /// Another pool to the same database, for work that must not wait behind requests.
+    pub fn apart(&self, connections_max: usize) -> Result<Self, Error> {
+        Self::with_connections(&self.database_url, connections_max, self.relatives.clone())
+    }
+
+    fn with_connections(
+        database_url: &str,
+        connections_max: usize,
+        relatives: Arc<Mutex<Vec<Pool>>>,
+    ) -> Result<Self, Error> {
         let mut config = parse(database_url)?;
-        config.options(SESSION_OPTIONS);
+        let given = config.get_options().unwrap_or_default().to_string();
+        config.options(format!("{given} {SESSION_OPTIONS} {CHECK_OPTIONS}"));
         // deadpool's own Config would drop target_session_attrs and has no tcp_user_timeout.
         let manager =
             Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
@@ -55,13 +77,16 @@ impl Db {
             })
             .build()
             .map_err(|e| Error::Unexpected(e.to_string()))?;
-        Ok(Self { pool })
+        relatives.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+        Ok(Self { pool, database_url: database_url.into(), relatives })
     }
 
     /// A connection for several statements in a row.
     pub async fn connection(&self) -> Result<Connection, Error> {
         match self.pool.get().await {
-            Ok(object) => Ok(Connection { object: Some(object), in_flight: 0 }),
+            Ok(object) => {
+                Ok(Connection { object: Some(object), in_flight: 0, relatives: self.relatives.clone() })
+            }
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(Error::Busy),
             Err(PoolError::Timeout(_)) => Err(Error::Unavailable("connecting took too long".into())),
             Err(PoolError::Backend(error)) => match Error::from(error) {
@@ -85,6 +110,19 @@ impl Db {
         }
     }
 
+    /// For changes that may be repeated at the same moment, through two nodes: the one that waited for the other's row finds
+    /// nothing to do, but judges by a snapshot that is older than what the other did. So when column `changed` says
+    /// that nothing was changed, the same statement is asked once more, and sees it.
+    pub async fn query_settled(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        changed: usize,
+    ) -> Result<Row, Error> {
+        let row = self.query_one(sql, params).await?;
+        if row.get(changed) { Ok(row) } else { self.query_one(sql, params).await }
+    }
+
     pub async fn query_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
         Ok(self.query(sql, params).await?.pop())
     }
@@ -100,6 +138,7 @@ impl Db {
 pub struct Connection {
     object: Option<Object>,
     in_flight: u32,
+    relatives: Arc<Mutex<Vec<Pool>>>,
 }
 
 impl Connection {
@@ -117,13 +156,11 @@ impl Connection {
         let result = within(STATEMENT_WAIT_MS, run).await;
         match result {
             None => {
-                if let Some(object) = self.object.take() {
-                    // The idle ones lead to the same server: a lane that tried them one by one would hold its posts
-                    // back for as many deadlines.
-                    if let Some(pool) = Object::pool(&object) {
-                        pool.retain(|_, _| false);
-                    }
-                    let _ = Object::take(object);
+                self.object.take().map(Object::take);
+                // The idle ones lead to the same server: a lane that tried them one by one would hold its posts back for
+                // as many deadlines.
+                for pool in self.relatives.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                    pool.retain(|_, _| false);
                 }
                 Err(Error::Unavailable("no answer in time".into()))
             }
@@ -155,14 +192,32 @@ async fn within<T>(wait_ms: u64, run: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(Duration::from_millis(wait_ms), run).await.ok()
 }
 
+/// One connection beside the pool, for LISTEN and for migrations. The driver's own time limit ends when the socket is
+/// open; a server that is stopped would then be waited for for ever.
+pub(crate) async fn connect(
+    database_url: &str,
+) -> Result<(tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, NoTlsStream>), Error>
+{
+    match within(CONNECT_WAIT_MS, parse(database_url)?.connect(NoTls)).await {
+        Some(connected) => Ok(connected?),
+        None => Err(Error::Unavailable("connecting took too long".into())),
+    }
+}
+
 /// The connection string with what we add to it where it says nothing.
-pub(crate) fn parse(database_url: &str) -> Result<tokio_postgres::Config, Error> {
+fn parse(database_url: &str) -> Result<tokio_postgres::Config, Error> {
     let mut config: tokio_postgres::Config = database_url
         .parse()
         .map_err(|_| Error::Invalid("the database URL is not one (postgres://user@host/database)".into()))?;
-    config.connect_timeout(Duration::from_millis(CONNECT_WAIT_MS));
-    config.tcp_user_timeout(Duration::from_millis(TCP_USER_WAIT_MS));
-    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_millis(CONNECT_WAIT_MS));
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_millis(TCP_USER_WAIT_MS));
+    }
+    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if config.get_application_name().is_none() {
         config.application_name("gaceta");
     }

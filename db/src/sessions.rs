@@ -18,8 +18,20 @@ impl TokenHash {
     }
 }
 
-/// Days after its last use that a session ends by itself.
-const SESSION_DAYS: i32 = 90;
+/// When a session ends by itself, counted from its last use.
+const LIFETIME: &str = "interval '90 days'";
+/// Days for which a session that has ended is still known: a repeated log-out is told so.
+const FORGET_DAYS: i32 = 30;
+
+/// A part of the statements that every command passes through (`with …, {noted_use()} select …`): notes that the session
+/// `$1` was used, at most every five minutes, so that what is used does not end.
+pub(crate) fn noted_use() -> String {
+    format!(
+        "noted as (update sessions set last_used_at = now(), expires_at = now() + {LIFETIME}
+                    where token_hash = $1 and ended_at is null and expires_at > now()
+                      and last_used_at < now() - interval '5 minutes')"
+    )
+}
 
 /// Who a session belongs to.
 #[derive(Debug, Clone)]
@@ -50,26 +62,27 @@ pub async fn start(
 ) -> Result<Option<i64>> {
     let row = db
         .query_opt(
-            "insert into sessions (token_hash, user_id, label, expires_at)
-             select $3, user_id, $4, now() + make_interval(days => $5) from users
-              where user_id = $1 and password_hash = $2 and disabled_at is null
-             returning session_id",
-            &[&user_id, &password_hash, &token.as_bytes(), &label, &SESSION_DAYS],
+            &format!(
+                "insert into sessions (token_hash, user_id, label, expires_at)
+                 select $3, user_id, $4, now() + {LIFETIME} from users
+                  where user_id = $1 and password_hash = $2 and disabled_at is null
+                 returning session_id"
+            ),
+            &[&user_id, &password_hash, &token.as_bytes(), &label],
         )
         .await?;
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Who this is; `None` if the session does not hold. Notes its use, at most every five minutes.
+/// Who this is; `None` if the session does not hold.
 pub async fn me(db: &Db, token: &TokenHash) -> Result<Option<Me>> {
     let row = db
         .query_opt(
-            "with used as (
-                 update sessions set last_used_at = now(), expires_at = now() + make_interval(days => $2)
-                  where token_hash = $1 and ended_at is null and expires_at > now()
-                    and last_used_at < now() - interval '5 minutes')
-             select session_id, user_id, user_name, role from live_sessions where token_hash = $1",
-            &[&token.as_bytes(), &SESSION_DAYS],
+            &format!(
+                "with {} select session_id, user_id, user_name, role from live_sessions where token_hash = $1",
+                noted_use()
+            ),
+            &[&token.as_bytes()],
         )
         .await?;
     Ok(row.map(|row| Me { session_id: row.get(0), user_id: row.get(1), user: row.get(2), role: row.get(3) }))
@@ -148,4 +161,16 @@ pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
             expires_at_us: row.get(4),
         })
         .collect())
+}
+
+/// Forgets sessions that ended long ago, some at a time.
+pub async fn forget_ended(db: &Db) -> Result<()> {
+    db.query(
+        "delete from sessions where session_id in (
+             select session_id from sessions where least(ended_at, expires_at) < now() - make_interval(days => $1)
+              limit 10000)",
+        &[&FORGET_DAYS],
+    )
+    .await
+    .map(drop)
 }

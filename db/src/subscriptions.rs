@@ -4,7 +4,7 @@
 //! that carries an older one comes late and changes nothing.
 
 use crate::names::key;
-use crate::sessions::TokenHash;
+use crate::sessions::{TokenHash, noted_use};
 use crate::{Db, Error, Result};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -49,7 +49,9 @@ pub(crate) const MARK_WHERE: &str = "s.ended_at is null and s.generation = m.gen
 pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -> Result<Vec<Subscription>> {
     let rows = db
         .query(
-            "select me.user_id, x.* from (select user_id from live_sessions where token_hash = $1) me
+            &format!(
+                "with {}
+             select me.user_id, x.* from (select user_id from live_sessions where token_hash = $1) me
                left join lateral (
                     select a.area_id, a.name, s.cursor, s.generation,
                            unread(a.area_id, s.cursor, h.expired_through, h.last_seq), h.last_seq, h.expired_through,
@@ -59,6 +61,8 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
                        and a.name_key > $2
                      order by a.name_key limit $3) x on true
               order by x.name_key",
+                noted_use()
+            ),
             &[&token.as_bytes(), &key(after.unwrap_or_default()), &limit],
         )
         .await?;
@@ -84,7 +88,7 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
 /// nothing moves).
 pub async fn subscribe(db: &Db, token: &TokenHash, area_id: i64, from_start: bool) -> Result<(i64, bool)> {
     let row = db
-        .query_one(
+        .query_settled(
             "with me as (select * from live_sessions where token_hash = $1),
                   area as (select a.area_id, case when $3 then h.expired_through else h.last_seq end as cursor
                              from areas a join heads h using (area_id)
@@ -97,16 +101,19 @@ pub async fn subscribe(db: &Db, token: &TokenHash, area_id: i64, from_start: boo
                            where s.ended_at is not null
                           returning s.cursor)
              select exists (select from me), exists (select from area), (select cursor from put),
-                    (select s.cursor from subscriptions s join me using (user_id) where s.area_id = $2)",
+                    (select s.cursor from subscriptions s join me using (user_id) where s.area_id = $2),
+                    exists (select from put)",
             &[&token.as_bytes(), &area_id, &from_start],
+            4,
         )
         .await?;
     require_area(&row)?;
     match (row.get(2), row.get(3)) {
         (Some(cursor), _) => Ok((cursor, false)),
         (None, Some(cursor)) => Ok((cursor, true)),
-        // Subscribed by a twin of this request after our snapshot was taken: at the same head, so to say.
-        (None, None) => Err(Error::Unavailable("subscribed elsewhere at the same moment: repeat".into())),
+        (None, None) => {
+            Err(Error::Unavailable("subscribed and unsubscribed at the same moment: repeat".into()))
+        }
     }
 }
 
@@ -208,79 +215,85 @@ impl MarkColumns {
 /// Catch-ups and undos that a subscription remembers: a client repeats one for some seconds, in which nobody does more.
 const RECENT_OPERATIONS_MAX: i32 = 8;
 
-/// Sets the cursor to the head. `already` if this very operation was done before, or nothing was unread.
+/// Sets the cursor to the head. `already` if this very operation was done before, or nothing was unread. The operation is
+/// remembered even then: a late twin of it must not swallow what was posted meanwhile.
 pub async fn catch_up(
     db: &Db,
     token: &TokenHash,
     area_id: i64,
     operation_id: Uuid,
 ) -> Result<(Cursor, bool)> {
-    let row = db
-        .query_one(
-            "with me as (select * from live_sessions where token_hash = $1),
-                  area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
-                            where a.area_id = $2 and a.removed_at is null),
-                  before as (select s.* from subscriptions s join me using (user_id) join area using (area_id)
-                              where s.ended_at is null),
-                  moved as (update subscriptions s
-                               set cursor = area.last_seq, generation = s.generation + 1,
-                                   undo_cursor = s.cursor, undo_by = $3::uuid,
-                                   recent_operations = ($3::uuid || s.recent_operations)[1:$4]
-                              from me, area
-                             where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
-                               and $3::uuid <> all (s.recent_operations) and s.cursor < area.last_seq
-                            returning s.cursor, s.generation)
-             select exists (select from me), exists (select from area), exists (select from before),
-                    coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
-                    unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
-                    moved.cursor is null
-               from (select 1) one left join area on true left join before on true left join moved on true",
-            &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
-        )
-        .await?;
-    moved_cursor(&row)
+    let set = "cursor = greatest(s.cursor, area.last_seq),
+               generation = s.generation + (s.cursor < area.last_seq)::integer,
+               undo_cursor = case when s.cursor < area.last_seq then s.cursor else s.undo_cursor end,
+               undo_by = case when s.cursor < area.last_seq then $3::uuid else s.undo_by end";
+    let moved = move_cursor(db, token, area_id, operation_id, set, "true").await?;
+    Ok((moved.cursor, !moved.generation_raised))
 }
 
 /// Takes the last reading or catch-up back, once. `already` if this very operation was done before.
 pub async fn undo(db: &Db, token: &TokenHash, area_id: i64, operation_id: Uuid) -> Result<(Cursor, bool)> {
-    let row = db
-        .query_one(
-            "with me as (select * from live_sessions where token_hash = $1),
-                  area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
-                            where a.area_id = $2 and a.removed_at is null),
-                  before as (select s.* from subscriptions s join me using (user_id) join area using (area_id)
-                              where s.ended_at is null),
-                  moved as (update subscriptions s
-                               set cursor = s.undo_cursor, generation = s.generation + 1,
-                                   undo_cursor = null, undo_by = $3::uuid,
-                                   recent_operations = ($3::uuid || s.recent_operations)[1:$4]
-                              from me, area
-                             where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
-                               and s.undo_cursor is not null and $3::uuid <> all (s.recent_operations)
-                            returning s.cursor, s.generation)
-             select exists (select from me), exists (select from area), exists (select from before),
-                    coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
-                    unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
-                    moved.cursor is null, $3::uuid = any (before.recent_operations)
-               from (select 1) one left join area on true left join before on true left join moved on true",
-            &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
-        )
-        .await?;
-    let (cursor, unchanged) = moved_cursor(&row)?;
-    if unchanged && !row.get::<_, bool>(7) {
+    let set = "cursor = s.undo_cursor, generation = s.generation + 1, undo_cursor = null, undo_by = $3::uuid";
+    let moved = move_cursor(db, token, area_id, operation_id, set, "s.undo_cursor is not null").await?;
+    if !moved.generation_raised && !moved.done_before {
         return Err(Error::Conflict(
             "nothing to undo: the last read or catch-up was taken back already, or there was none".into(),
         ));
     }
-    Ok((cursor, unchanged))
+    Ok((moved.cursor, !moved.generation_raised))
 }
 
-fn moved_cursor(row: &Row) -> Result<(Cursor, bool)> {
-    require_area(row)?;
+struct Moved {
+    cursor: Cursor,
+    generation_raised: bool,
+    /// By this very operation, at another time.
+    done_before: bool,
+}
+
+/// Moves a cursor otherwise than by reading: `set` (of the subscription `s`, in the area `area`) if `only_if`, unless this
+/// operation was done before.
+async fn move_cursor(
+    db: &Db,
+    token: &TokenHash,
+    area_id: i64,
+    operation_id: Uuid,
+    set: &str,
+    only_if: &str,
+) -> Result<Moved> {
+    let row = db
+        .query_settled(
+            &format!(
+                "with me as (select * from live_sessions where token_hash = $1),
+                      area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
+                                where a.area_id = $2 and a.removed_at is null),
+                      before as (select s.* from subscriptions s join me using (user_id) join area using (area_id)
+                                  where s.ended_at is null),
+                      moved as (update subscriptions s
+                                   set {set}, recent_operations = ($3::uuid || s.recent_operations)[1:$4]
+                                  from me, area
+                                 where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
+                                   and $3::uuid <> all (s.recent_operations) and {only_if}
+                                returning s.cursor, s.generation)
+                 select exists (select from me), exists (select from area), exists (select from before),
+                        coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
+                        unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
+                        moved.cursor is not null, coalesce(moved.generation > before.generation, false),
+                        coalesce($3::uuid = any (before.recent_operations), false)
+                   from (select 1) one left join area on true left join before on true left join moved on true"
+            ),
+            &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
+            6,
+        )
+        .await?;
+    require_area(&row)?;
     if !row.get::<_, bool>(2) {
         return Err(Error::not_subscribed());
     }
-    Ok((Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) }, row.get(6)))
+    Ok(Moved {
+        cursor: Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) },
+        generation_raised: row.get(7),
+        done_before: row.get(8),
+    })
 }
 
 /// Columns 0 and 1 of every statement here: is there a session, is there an area.

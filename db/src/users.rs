@@ -152,7 +152,18 @@ pub async fn add(db: &Db, token: &TokenHash, name: &Name, password_hash: &str, r
     Ok(row.get(1))
 }
 
-/// Sets another one's password and ends all their sessions.
+/// Whether this session, live or ended, is one of this user's: what an administrator did to himself ends it.
+pub async fn is_own_session(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
+    let row = db
+        .query_opt(
+            "select 1 from sessions s join users u using (user_id) where s.token_hash = $1 and u.name_key = $2",
+            &[&token.as_bytes(), &key(name)],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Sets anyone's password and ends all their sessions.
 pub async fn set_password(db: &Db, token: &TokenHash, name: &str, password_hash: &str) -> Result<()> {
     let row = db
         .query_one(
@@ -175,7 +186,7 @@ pub async fn set_password(db: &Db, token: &TokenHash, name: &str, password_hash:
 pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Result<bool> {
     // `admins` locks the enabled administrators in one order, so that two of them cannot demote each other.
     let row = db
-        .query_one(
+        .query_settled(
             "with me as (select * from live_sessions where token_hash = $1),
                   admins as (select user_id from users where role = 'admin' and disabled_at is null
                               order by user_id for update),
@@ -190,6 +201,7 @@ pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Res
              select (select role from me), (select role = $3 from target), exists (select from changed),
                     exists (select from me join target t using (user_id) where t.role = $3)",
             &[&token.as_bytes(), &key(name), &role],
+            2,
         )
         .await?;
     if row.get(3) {
@@ -202,7 +214,7 @@ pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Res
 /// when he repeats it with the session that ended by it (I10).
 pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
     let row = db
-        .query_one(
+        .query_settled(
             "with me as (select * from live_sessions where token_hash = $1),
                   admins as (select user_id from users where role = 'admin' and disabled_at is null
                               order by user_id for update),
@@ -221,6 +233,7 @@ pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
                     exists (select from sessions s join target t using (user_id)
                              where s.token_hash = $1 and t.disabled_at is not null)",
             &[&token.as_bytes(), &key(name)],
+            2,
         )
         .await?;
     if row.get(3) {
@@ -232,7 +245,7 @@ pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
 /// Returns whether it was enabled already.
 pub async fn enable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
     let row = db
-        .query_one(
+        .query_settled(
             "with me as (select * from live_sessions where token_hash = $1),
                   target as (select user_id, disabled_at from users where name_key = $2),
                   changed as (update users u set disabled_at = null from me, target t
@@ -242,6 +255,7 @@ pub async fn enable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
                               select me.user_id, me.user_name, 'user.enable', changed.name from me, changed)
              select (select role from me), (select disabled_at is null from target), exists (select from changed)",
             &[&token.as_bytes(), &key(name)],
+            2,
         )
         .await?;
     already_or_last(row, name)

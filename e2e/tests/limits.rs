@@ -275,8 +275,8 @@ async fn i9_articles_batches_and_lists_of_areas_have_limits() {
         );
 
         let post = |n: usize| Post { area_id: area, id: Uuid::now_v7(), body: n.to_string() };
-        for count in [0, POSTS_PER_REQUEST_MAX + 1] {
-            assert_eq!(refused(ana.post_all(0, (0..count).map(post).collect()).await), ErrorCode::Invalid);
+        for (count, code) in [(0, ErrorCode::Invalid), (POSTS_PER_REQUEST_MAX + 1, ErrorCode::TooLarge)] {
+            assert_eq!(refused(ana.post_all(0, (0..count).map(post).collect()).await), code);
         }
         let results = ana.post_all(0, (0..POSTS_PER_REQUEST_MAX).map(post).collect()).await.unwrap();
         let numbers: Vec<_> = results.into_iter().map(|result| result.unwrap().seq).collect();
@@ -292,7 +292,7 @@ async fn i9_articles_batches_and_lists_of_areas_have_limits() {
         };
         let many = AREAS_PER_REQUEST_MAX as i64;
         for (ids, expected) in [
-            (vec![], ErrorCode::TooLarge),
+            (vec![], ErrorCode::Invalid),
             ((1..=many + 1).collect(), ErrorCode::TooLarge),
             (vec![area.0, area.0], ErrorCode::Invalid),
         ] {

@@ -4,7 +4,7 @@ use crate::Node;
 use db::articles::{NewPost, Page, State};
 use db::subscriptions::Shown;
 use server::{Failure, token_hash};
-use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX, POSTS_PER_REQUEST_MAX};
+use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX, POSTS_PER_REQUEST_MAX, SEQ_MAX};
 use wire::{
     AreaId, Article, ErrorCode, ErrorReply, NodeReply, Post, Posted, ReadFrom, Seq, Token, VerifiedState,
     VerifyPage,
@@ -13,9 +13,12 @@ use wire::{
 /// Checks each post, commits the good ones with whatever else is posted just then, and answers for each.
 pub async fn post(node: &Node, token: Option<Token>, posts: Vec<Post>) -> Result<NodeReply, Failure> {
     let token = token_hash(token)?;
-    if posts.is_empty() || posts.len() > POSTS_PER_REQUEST_MAX {
-        let text = format!("a request posts 1 to {POSTS_PER_REQUEST_MAX} articles, not {}", posts.len());
-        return Err(ErrorReply::invalid(text).into());
+    let text = || format!("a request posts 1 to {POSTS_PER_REQUEST_MAX} articles, not {}", posts.len());
+    if posts.is_empty() {
+        return Err(ErrorReply::invalid(text()).into());
+    }
+    if posts.len() > POSTS_PER_REQUEST_MAX {
+        return Err(ErrorReply::new(ErrorCode::TooLarge, text()).into());
     }
     let mut results: Vec<Option<Result<Posted, ErrorReply>>> =
         posts.iter().map(|post| check(post).err().map(Err)).collect();
@@ -68,14 +71,14 @@ pub async fn read(
     let from = match from {
         ReadFrom::Unread => db::articles::From::Unread,
         ReadFrom::Start => db::articles::From::Start,
-        ReadFrom::After(seq) => db::articles::From::After(seq.max(0)),
+        ReadFrom::After(seq) => db::articles::From::After(checked_seq(seq)?),
     };
     let page = db::articles::read(
         &node.db,
         &token_hash(token)?,
         area_id.0,
         from,
-        shown.map(shown_of),
+        shown.map(shown_of).transpose()?,
         limit.clamp(1, PAGE_ARTICLES_MAX).into(),
         PAGE_BYTES_MAX as i64,
     )
@@ -89,7 +92,7 @@ pub async fn verify(
     area_id: AreaId,
     after: Seq,
 ) -> Result<NodeReply, Failure> {
-    let after = after.max(0);
+    let after = checked_seq(after)?;
     let found = db::articles::verify(&node.db, &token_hash(token)?, area_id.0, after).await?;
     let state_of = |state| match state {
         State::Kept => VerifiedState::Kept,
@@ -106,8 +109,21 @@ pub async fn verify(
     }))
 }
 
-pub(crate) fn shown_of(shown: wire::Shown) -> Shown {
-    Shown { from: shown.from, upto: shown.upto, generation: shown.generation, reading_id: shown.reading_id }
+/// Numbers beyond any article's are refused before they are added to anything.
+pub(crate) fn checked_seq(seq: Seq) -> Result<Seq, ErrorReply> {
+    if (0..=SEQ_MAX).contains(&seq) {
+        return Ok(seq);
+    }
+    Err(ErrorReply::invalid(format!("an article's number is between 0 and {SEQ_MAX}, not {seq}")))
+}
+
+pub(crate) fn shown_of(shown: wire::Shown) -> Result<Shown, ErrorReply> {
+    Ok(Shown {
+        from: checked_seq(shown.from)?,
+        upto: checked_seq(shown.upto)?,
+        generation: shown.generation,
+        reading_id: shown.reading_id,
+    })
 }
 
 pub(crate) fn page_of(page: Page) -> wire::Page {

@@ -48,7 +48,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Starts `count` lanes as tasks of the node.
+    /// Starts `count` lanes as tasks of the node. `db` is their own: posts do not wait behind reads for a connection.
     pub fn start(count: usize, db: &Db, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Self {
         let closed = CancellationToken::new();
         let mut senders = vec![];
@@ -151,10 +151,15 @@ async fn commit_group(db: &Db, hub: &Hub, mut group: Vec<Batch>) {
     let posts: Vec<NewPost> = group.iter_mut().flat_map(|batch| std::mem::take(&mut batch.posts)).collect();
     let results = match post_group(db, &posts).await {
         Ok(results) => results,
+        // Somebody holds the counter of one of the areas: the others need not wait for him.
+        Err(db::Error::HeldUp(reason)) => {
+            tracing::warn!(%reason, posts = posts.len(), "group held up, trying area by area");
+            in_parts(db, &posts, |a, b| a.area_id == b.area_id).await
+        }
         // Something in the group makes the statement fail: alone, only that one does.
         Err(db::Error::Unexpected(reason)) => {
             tracing::warn!(%reason, posts = posts.len(), "group failed, trying post by post");
-            one_by_one(db, &posts).await
+            in_parts(db, &posts, |_, _| false).await
         }
         Err(error) => {
             let failure = Failure::from(error).0;
@@ -183,13 +188,39 @@ async fn commit_group(db: &Db, hub: &Hub, mut group: Vec<Batch>) {
     hub.posted(&dirty);
 }
 
-async fn one_by_one(db: &Db, posts: &[NewPost]) -> Vec<db::Result<Posted>> {
-    let mut results = Vec::with_capacity(posts.len());
-    for post in posts {
-        let result = post_group(db, std::slice::from_ref(post)).await;
-        results.push(result.and_then(|mut one| {
-            one.pop().unwrap_or_else(|| Err(db::Error::Unexpected("no outcome".into())))
-        }));
+/// Commits the posts part by part, those that `belong_together` at once and in their order. One outcome for each, in the
+/// order of `posts`.
+async fn in_parts(
+    db: &Db,
+    posts: &[NewPost],
+    belong_together: impl Fn(&NewPost, &NewPost) -> bool,
+) -> Vec<db::Result<Posted>> {
+    let mut parts: Vec<Vec<usize>> = vec![];
+    for (place, post) in posts.iter().enumerate() {
+        match parts.iter_mut().find(|part| belong_together(&posts[part[0]], post)) {
+            Some(part) => part.push(place),
+            None => parts.push(vec![place]),
+        }
+    }
+    let lost = || Err(db::Error::Unavailable("not tried any more".into()));
+    let mut results: Vec<db::Result<Posted>> = posts.iter().map(|_| lost()).collect();
+    for part in parts {
+        let group: Vec<NewPost> = part.iter().map(|place| posts[*place].clone()).collect();
+        match post_group(db, &group).await {
+            Ok(outcomes) => {
+                for (place, outcome) in part.into_iter().zip(outcomes) {
+                    results[place] = outcome;
+                }
+            }
+            Err(db::Error::HeldUp(_)) => {} // a repeat is safe; on to the next area
+            Err(db::Error::Unexpected(reason)) => {
+                for place in part {
+                    results[place] = Err(db::Error::Unexpected(reason.clone()));
+                }
+            }
+            // The database itself is away: the lane must not try it once for each.
+            Err(_) => break,
+        }
     }
     results
 }

@@ -1,7 +1,7 @@
 //! Following: a long poll. Look, and if there is nothing, wait in the hub; notifications and polling wake it.
 
 use crate::Node;
-use crate::articles::{article_of, page_of, shown_of};
+use crate::articles::{article_of, checked_seq, page_of, shown_of};
 use crate::hub::Delivery;
 use crate::subscriptions::check_distinct;
 use db::articles::Page;
@@ -10,7 +10,7 @@ use server::{Failure, token_hash};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wire::limits::{FOLLOW_WAIT_MS_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
-use wire::{AreaId, FollowArea, FollowEnded, NodeReply, Token};
+use wire::{AreaId, ErrorReply, FollowArea, FollowEnded, NodeReply, Token};
 
 pub async fn follow(
     node: &Node,
@@ -21,14 +21,7 @@ pub async fn follow(
     let token = token_hash(token)?;
     check_distinct(areas.iter().map(|area| area.area_id))?;
     let deadline = Instant::now() + Duration::from_millis(wait_ms.min(FOLLOW_WAIT_MS_MAX).into());
-    let mut places: Vec<Place> = areas
-        .into_iter()
-        .map(|area| Place {
-            area_id: area.area_id.0,
-            after: area.after.max(0),
-            shown: area.shown.map(shown_of),
-        })
-        .collect();
+    let mut places = areas.into_iter().map(place_of).collect::<Result<Vec<Place>, ErrorReply>>()?;
     loop {
         // The moment comes before the look, or what is posted between look and wait would be missed until the next poll.
         let moment = node.hub.moment();
@@ -61,6 +54,14 @@ pub async fn follow(
             Ok(Ok(Delivery::LookAgain) | Err(_)) => {}
         }
     }
+}
+
+fn place_of(area: FollowArea) -> Result<Place, ErrorReply> {
+    Ok(Place {
+        area_id: area.area_id.0,
+        after: checked_seq(area.after)?,
+        shown: area.shown.map(shown_of).transpose()?,
+    })
 }
 
 fn nothing() -> NodeReply {

@@ -49,7 +49,8 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Inner {
-    waiting: HashMap<i64, Vec<Place>>,
+    /// By area, then by follower.
+    waiting: HashMap<i64, HashMap<u64, Place>>,
     places: usize,
     dirty: HashSet<i64>,
     /// Areas with posts of ours that the other nodes have not been told of.
@@ -68,7 +69,6 @@ struct Place {
 }
 
 struct Follower {
-    number: u64,
     session_id: i64,
     user_id: i64,
     answer: Mutex<Option<oneshot::Sender<Delivery>>>,
@@ -97,9 +97,7 @@ impl Drop for Seat {
         let mut left = 0;
         for area_id in &self.area_ids {
             let Some(places) = inner.waiting.get_mut(area_id) else { continue };
-            let before = places.len();
-            places.retain(|place| place.follower.number != self.number);
-            left += before - places.len();
+            left += usize::from(places.remove(&self.number).is_some());
             if places.is_empty() {
                 inner.waiting.remove(area_id);
             }
@@ -149,7 +147,7 @@ impl Hub {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (answer, delivery) = oneshot::channel();
-        let follower = Arc::new(Follower { number, session_id, user_id, answer: Mutex::new(Some(answer)) });
+        let follower = Arc::new(Follower { session_id, user_id, answer: Mutex::new(Some(answer)) });
         let mut inner = self.inner();
         if inner.draining {
             return Err(draining());
@@ -163,7 +161,7 @@ impl Hub {
         }
         for (area_id, after) in places {
             let place = Place { follower: follower.clone(), after: *after };
-            inner.waiting.entry(*area_id).or_default().push(place);
+            inner.waiting.entry(*area_id).or_default().insert(number, place);
         }
         inner.places += places.len();
         let area_ids = places.iter().map(|(area_id, _)| *area_id).collect();
@@ -215,7 +213,7 @@ impl Hub {
                 let Follower { session_id, user_id, .. } = *place.follower;
                 is_meant(Waiting { session_id, user_id })
             };
-            let hit = inner.waiting.iter().filter(|(_, places)| places.iter().any(meant));
+            let hit = inner.waiting.iter().filter(|(_, places)| places.values().any(meant));
             hit.map(|(area_id, _)| *area_id).collect()
         };
         if !areas.is_empty() {
@@ -226,8 +224,22 @@ impl Hub {
     /// The areas waited for, each with the lowest number after which somebody waits.
     pub(crate) fn waited_for(&self) -> Vec<(i64, i64)> {
         let inner = self.inner();
-        let lowest = |places: &Vec<Place>| places.iter().map(|place| place.after).min().unwrap_or(i64::MAX);
+        let lowest =
+            |places: &HashMap<u64, Place>| places.values().map(|place| place.after).min().unwrap_or(i64::MAX);
         inner.waiting.iter().map(|(area_id, places)| (*area_id, lowest(places))).collect()
+    }
+
+    /// Tells everyone who waits for this area that it cannot be served.
+    fn refuse(&self, area_id: i64, error: db::Error) {
+        let error = server::Failure::from(error).0;
+        let followers: Vec<Arc<Follower>> = {
+            let inner = self.inner();
+            let places = inner.waiting.get(&area_id).into_iter().flat_map(HashMap::values);
+            places.map(|place| place.follower.clone()).collect()
+        };
+        for follower in followers {
+            follower.deliver(Delivery::Refused(error.clone()));
+        }
     }
 
     /// Sends everyone elsewhere, now and from now on.
@@ -235,7 +247,7 @@ impl Hub {
         let followers: Vec<Arc<Follower>> = {
             let mut inner = self.inner();
             inner.draining = true;
-            inner.waiting.values().flatten().map(|place| place.follower.clone()).collect()
+            inner.waiting.values().flat_map(HashMap::values).map(|place| place.follower.clone()).collect()
         };
         for follower in followers {
             follower.deliver(Delivery::Refused(draining()));
@@ -263,11 +275,17 @@ pub async fn fan_out(hub: Arc<Hub>, stop: CancellationToken) {
             };
             let hub = hub.clone();
             fetches.spawn(async move {
-                let _permit = permit;
-                if let Err(error) = serve_area(&hub, area_id).await {
-                    tracing::warn!(area_id, %error, "followers not served yet");
-                    tokio::time::sleep(Duration::from_millis(FETCH_RETRY_MS)).await;
-                    hub.changed(&[area_id]);
+                let served = serve_area(&hub, area_id).await;
+                drop(permit); // a retry that waits must not hold up other areas
+                match served {
+                    Ok(()) => {}
+                    // It would fail again and again: those who wait are told.
+                    Err(error @ db::Error::Unexpected(_)) => hub.refuse(area_id, error),
+                    Err(error) => {
+                        tracing::warn!(area_id, %error, "followers not served yet");
+                        tokio::time::sleep(Duration::from_millis(FETCH_RETRY_MS)).await;
+                        hub.changed(&[area_id]);
+                    }
                 }
             });
         }
@@ -285,9 +303,9 @@ async fn serve_area(hub: &Hub, area_id: i64) -> db::Result<()> {
             user_id: place.follower.user_id,
         };
         (
-            places.iter().map(|place| place.follower.clone()).collect(),
-            places.iter().map(waiting).collect(),
-            places.iter().map(|place| place.after).collect(),
+            places.values().map(|place| place.follower.clone()).collect(),
+            places.values().map(waiting).collect(),
+            places.values().map(|place| place.after).collect(),
         )
     };
     let Some(lowest) = afters.iter().min() else { return Ok(()) };

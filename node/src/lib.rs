@@ -34,6 +34,8 @@ use wire::limits::{Limits, NODE_REQUEST_BYTES_MAX};
 
 /// Lanes of group commit. Two keep the database's two cores busy: one group is written while the next gathers.
 const LANES: usize = 2;
+/// How long leaving the register may take: agents notice by themselves after three missed checks.
+const LEAVE_WAIT_MS: u64 = 1_000;
 /// How long the tasks beside the server may take to end.
 const TASKS_WAIT_MS: u64 = 1_500;
 
@@ -58,7 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where LISTEN gets a connection of its own; `None` lives from polling alone.
     pub listen_url: Option<String>,
-    /// The agents that are told of this node, as `HOST:PORT`. Without any it is only its row in the database.
+    /// The agents that are told of this node, as `HOST:PORT`. Without any it is only registered: agents find its row when
+    /// they next check the nodes.
     pub agents: Vec<String>,
     /// What clients connect to; `None`: the address that this host has towards the agent.
     pub advertise: Option<String>,
@@ -84,7 +87,10 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    db::migrate::wait_for_schema(&db).await?;
+    tokio::select! {
+        waited = db::migrate::wait_for_schema(&db) => waited?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
     let node_id = Uuid::now_v7();
     let hub = Hub::new(db.clone());
     let mut tasks = JoinSet::new();
@@ -92,7 +98,7 @@ pub async fn run(
         node_id,
         membership: Membership::default(),
         draining: AtomicBool::new(false),
-        lanes: Lanes::start(LANES, &db, &hub, &mut tasks),
+        lanes: Lanes::start(LANES, &db.apart(LANES)?, &hub, &mut tasks),
         hub,
         db,
     });
@@ -120,9 +126,6 @@ pub async fn run(
     .await;
 
     stop.cancel();
-    if let Err(error) = db::nodes::leave(&node.db, node_id).await {
-        tracing::warn!(%error, "could not take this node out of the register; agents will find it gone");
-    }
     node.lanes.close();
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_millis(TASKS_WAIT_MS), ended).await.is_err() {
@@ -132,9 +135,14 @@ pub async fn run(
     Ok(())
 }
 
-/// From the moment of `shutdown` on followers are sent elsewhere, and checks are told.
+/// From the moment of `shutdown` on followers are sent elsewhere, and agents send nobody here.
 async fn drain_at(node: Arc<Node>, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     node.draining.store(true, Ordering::Relaxed);
     node.hub.drain();
+    let leave = db::nodes::leave(&node.db, node.node_id);
+    match tokio::time::timeout(Duration::from_millis(LEAVE_WAIT_MS), leave).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) | Err(_) => tracing::warn!("this node stays in the register; agents will find it gone"),
+    }
 }

@@ -85,7 +85,11 @@ async fn announce(node: &Node, announcement: &Announcement) {
 }
 
 async fn announce_once(node: &Node, announcement: &Announcement) -> Result<(), String> {
-    let mut reason = "no agents are given".to_string();
+    if announcement.agents.is_empty() {
+        let address = announcement.advertise.clone().unwrap_or_else(|| announcement.listen.to_string());
+        return register(node, &address).await;
+    }
+    let mut reason = String::new();
     for agent in &announcement.agents {
         let address = match &announcement.advertise {
             Some(address) => address.clone(),
@@ -97,9 +101,7 @@ async fn announce_once(node: &Node, announcement: &Announcement) -> Result<(), S
                 }
             },
         };
-        db::nodes::register(&node.db, node.node_id, &address, env!("CARGO_PKG_VERSION"))
-            .await
-            .map_err(|error| error.to_string())?;
+        register(node, &address).await?;
         let request = Request {
             request_id: Uuid::now_v7(),
             token: None,
@@ -119,6 +121,11 @@ async fn announce_once(node: &Node, announcement: &Announcement) -> Result<(), S
         }
     }
     Err(reason)
+}
+
+async fn register(node: &Node, address: &str) -> Result<(), String> {
+    let registered = db::nodes::register(&node.db, node.node_id, address, env!("CARGO_PKG_VERSION")).await;
+    registered.map_err(|error| error.to_string())
 }
 
 /// The address to listen on, if it says where; else the one that this host has towards the agent.

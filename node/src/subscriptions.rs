@@ -26,7 +26,10 @@ pub async fn unsubscribe(node: &Node, token: Option<Token>, area_id: AreaId) -> 
 
 pub async fn mark_read(node: &Node, token: Option<Token>, marks: Vec<Mark>) -> Result<NodeReply, Failure> {
     check_distinct(marks.iter().map(|mark| mark.area_id))?;
-    let marks: Vec<_> = marks.iter().map(|mark| (mark.area_id.0, shown_of(mark.shown))).collect();
+    let marks: Vec<_> = marks
+        .iter()
+        .map(|mark| Ok((mark.area_id.0, shown_of(mark.shown)?)))
+        .collect::<Result<_, ErrorReply>>()?;
     let cursors = db::subscriptions::mark(&node.db, &token_hash(token)?, &marks).await?;
     let cursors = cursors
         .into_iter()
@@ -39,8 +42,11 @@ pub async fn mark_read(node: &Node, token: Option<Token>, marks: Vec<Mark>) -> R
 pub(crate) fn check_distinct(area_ids: impl Iterator<Item = AreaId>) -> Result<(), ErrorReply> {
     let mut area_ids: Vec<AreaId> = area_ids.collect();
     let count = area_ids.len();
-    if count == 0 || count > AREAS_PER_REQUEST_MAX {
-        let text = format!("a request names 1 to {AREAS_PER_REQUEST_MAX} areas, not {count}");
+    let text = format!("a request names 1 to {AREAS_PER_REQUEST_MAX} areas, not {count}");
+    if count == 0 {
+        return Err(ErrorReply::invalid(text));
+    }
+    if count > AREAS_PER_REQUEST_MAX {
         return Err(ErrorReply::new(ErrorCode::TooLarge, text));
     }
     area_ids.sort_unstable();

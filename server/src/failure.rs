@@ -27,7 +27,7 @@ impl From<db::Error> for Failure {
             db::Error::Busy => {
                 return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS));
             }
-            db::Error::Unavailable(reason) => {
+            db::Error::Unavailable(reason) | db::Error::HeldUp(reason) => {
                 tracing::warn!(%reason, "database unavailable");
                 let text = "the database does not answer now: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));

@@ -52,8 +52,12 @@ pub async fn start(
             Ok(())
         });
     }
+    // The limit of open files is this whole process's.
+    let servers = 1 + usize::from(nodes);
+    let mut config = agent::Config::default();
+    config.limits.connections_max /= servers;
     let (sender, agent_ready) = oneshot::channel();
-    let run = agent::run(listener, db, agent::Config::default(), service.shutdown_agent.clone(), |address| {
+    let run = agent::run(listener, db, config, service.shutdown_agent.clone(), |address| {
         let _ = sender.send(address);
     });
     service.agent_tasks.spawn(run);
@@ -64,6 +68,7 @@ pub async fn start(
     for _ in 0..nodes {
         let listener = TcpListener::bind((listen.ip(), 0)).await?;
         let mut config = node::Config::new(&url, vec![service.agent.to_string()]);
+        config.limits.connections_max /= servers;
         config.advertise = (!listen.ip().is_unspecified())
             .then(|| listener.local_addr())
             .transpose()?

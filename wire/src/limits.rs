@@ -13,13 +13,17 @@ pub const AGENT_REQUEST_BYTES_MAX: usize = 16 * 1024;
 pub const NODE_REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// What any server writes. What is larger comes in pages.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of article bodies in one reply: leaves a quarter of the frame for ids, authors and deleted numbers.
-pub const PAGE_BYTES_MAX: usize = 768 * 1024;
+/// What the numbers of a reply may weigh, each with its body, author and id. The rest of the frame is for up to a thousand
+/// areas, each with the places of its page or the reason of its end.
+pub const PAGE_BYTES_MAX: usize = 880 * 1024;
 /// Articles in one `Read` or `Follow` reply.
 pub const PAGE_ARTICLES_MAX: u32 = 1_000;
-/// Rows in one page of a list (areas, users, sessions, audit): names and descriptions of 1,000 rows stay under the
-/// reply limit only if each is small, so the servers also cut by bytes.
-pub const LIST_ROWS_MAX: u32 = 500;
+/// Rows in one page of a list (areas, users, audit). The largest, an audit line about an area with a description of
+/// characters that JSON escapes, takes up to 3 KiB.
+pub const LIST_ROWS_MAX: u32 = 300;
+/// The highest number that an article may have, and the highest that a request may name: half of what fits, so that
+/// nothing that is added to one overflows.
+pub const SEQ_MAX: i64 = i64::MAX / 2;
 /// Areas in one `Follow`, `Where` or `MarkRead`.
 pub const AREAS_PER_REQUEST_MAX: usize = 1_000;
 /// How long a `Follow` may wait. Below the 30 s at which common firewalls and proxies start to forget idle flows.

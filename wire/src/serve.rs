@@ -19,12 +19,16 @@ use tokio_util::task::TaskTracker;
 const REFUSALS_MAX: usize = 256;
 /// After a failed accept (out of files): long enough not to spin, short enough not to be noticed.
 const ACCEPT_RETRY_MS: u64 = 20;
+/// A request with less time left than this is not begun: its client would not hear the end of it.
+const BEGIN_WAIT_MIN_MS: u64 = 5;
 /// What is kept back of the client's remaining time, so that the answer still reaches it.
 const ANSWER_MARGIN_MS: u64 = 20;
 
 struct Shared<H> {
     limits: Limits,
     budget: Arc<Budget>,
+    /// Connections, and the requests that they began.
+    tasks: TaskTracker,
     handle: H,
 }
 
@@ -41,8 +45,9 @@ where
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let budget = Budget::new(limits.unfinished_bytes_max, limits.unfinished_bytes_per_source_max);
     let shutdown_wait = limits.shutdown_wait;
-    let shared = Arc::new(Shared { limits, budget, handle });
     let tasks = TaskTracker::new();
+    let shared = Arc::new(Shared { limits, budget, tasks: tasks.clone(), handle });
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -51,13 +56,17 @@ where
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "accept failed");
+                if !failing {
+                    tracing::warn!(%error, "accept fails; trying again and again");
+                }
+                failing = true;
                 tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
                 continue;
             }
         };
+        failing = false;
         if let Ok(permit) = permits.clone().try_acquire_owned() {
-            tasks.spawn(one_request(shared.clone(), stream, peer, permit));
+            tasks.spawn(one_request(shared.clone(), stream, peer, Arc::new(permit)));
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
             tasks.spawn(refuse_busy(shared.clone(), stream, permit));
         }
@@ -73,11 +82,12 @@ async fn one_request<H, F>(
     shared: Arc<Shared<H>>,
     stream: TcpStream,
     peer: SocketAddr,
-    _permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
 ) where
     H: Fn(Request, SocketAddr) -> F,
-    F: Future<Output = Reply>,
+    F: Future<Output = Reply> + Send + 'static,
 {
+    let _held = permit.clone(); // also while the reply is written
     let limits = &shared.limits;
     let mut connection = Connection::new(stream);
     let mut charge = shared.budget.charge(peer.ip());
@@ -94,10 +104,23 @@ async fn one_request<H, F>(
     let request_id = request.request_id;
     let remaining = Duration::from_millis(u64::from(request.remaining_ms).saturating_sub(ANSWER_MARGIN_MS));
     let wait = remaining.min(limits.handle_wait);
-    let reply = timeout(wait, (shared.handle)(request, peer)).await.unwrap_or_else(|_| Reply {
-        request_id,
-        result: Err(ErrorReply::unavailable("no answer in time: a repeat is safe")),
-    });
+    let unavailable = |text: &str| Reply { request_id, result: Err(ErrorReply::unavailable(text)) };
+    let reply = if wait < Duration::from_millis(BEGIN_WAIT_MIN_MS) {
+        unavailable("no time is left for an answer: give it more")
+    } else {
+        // A task of its own: whoever stops waiting for it must not stop it in the middle of a statement, which would cost
+        // the database connection. It has its own deadlines, and keeps its place among the connections until then.
+        let handled = (shared.handle)(request, peer);
+        let handling = shared.tasks.spawn(async move {
+            let _permit = permit;
+            handled.await
+        });
+        match timeout(wait, handling).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => unavailable("the service failed, its log says why: a repeat is safe"),
+            Err(_) => unavailable("no answer in time: a repeat is safe"),
+        }
+    };
     if let Err(error) = connection.write_reply(&reply, limits).await {
         tracing::debug!(%peer, %request_id, %error, "reply not delivered");
     }
