@@ -16,7 +16,7 @@ pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// What the numbers of a reply may weigh, each with its body, author and id. The rest of the frame is for up to a thousand
 /// areas, each with the places of its page or the reason of its end.
 pub const PAGE_BYTES_MAX: usize = 880 * 1024;
-/// Articles in one `Read` or `Follow` reply.
+/// Numbers in one `Read` or `Follow` reply.
 pub const PAGE_ARTICLES_MAX: u32 = 1_000;
 /// Rows in one page of a list (areas, users, audit). The largest, an audit line about an area with a description of
 /// characters that JSON escapes, takes up to 3 KiB.
