@@ -34,8 +34,8 @@ struct Shared<H> {
 
 /// Serves `listener` until `shutdown`, then waits for what is in progress, at most `limits.shutdown_wait`.
 ///
-/// `handle` gets each request with its peer and answers it; it is given up when the client's time or
-/// `limits.handle_wait` is over.
+/// `handle` gets each request with its peer and answers it. The client gets `unavailable` when its time is over; the handler
+/// itself is given up after `limits.handle_wait`.
 pub async fn serve<H, F>(listener: TcpListener, limits: Limits, shutdown: CancellationToken, handle: H)
 where
     H: Fn(Request, SocketAddr) -> F + Send + Sync + 'static,
@@ -108,17 +108,17 @@ async fn one_request<H, F>(
     let reply = if wait < Duration::from_millis(BEGIN_WAIT_MIN_MS) {
         unavailable("no time is left for an answer: give it more")
     } else {
-        // A task of its own: whoever stops waiting for it must not stop it in the middle of a statement, which would cost
-        // the database connection. It has its own deadlines, and keeps its place among the connections until then.
-        let handled = (shared.handle)(request, peer);
+        // A task of its own: that its client no longer waits must not stop it in the middle of a statement, which would cost
+        // the database connection. It keeps its place among the connections while it runs.
+        let handled = timeout(limits.handle_wait, (shared.handle)(request, peer));
         let handling = shared.tasks.spawn(async move {
             let _permit = permit;
             handled.await
         });
         match timeout(wait, handling).await {
-            Ok(Ok(reply)) => reply,
+            Ok(Ok(Ok(reply))) => reply,
             Ok(Err(_)) => unavailable("the service failed, its log says why: a repeat is safe"),
-            Err(_) => unavailable("no answer in time: a repeat is safe"),
+            Ok(Ok(Err(_))) | Err(_) => unavailable("no answer in time: a repeat is safe"),
         }
     };
     if let Err(error) = connection.write_reply(&reply, limits).await {
