@@ -9,19 +9,21 @@ use std::time::Duration;
 use uuid::Uuid;
 use wire::{Keep, Role, Seq};
 
-const ENVIRONMENT: &str = "\
+const AFTER_HELP: &str = "\
 Environment:
   GACETA_AGENTS   like --agents
   GACETA_CONTEXT  like --context
   GACETA_TOKEN    a session's token, instead of the context's
   NO_COLOR        no colours
 
+At the prompt: Ctrl-C cancels a command, `exit` or Ctrl-D leaves.
+
 Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 not logged in, 5 denied, 6 unavailable (a repeat is safe), \
 7 conflict, 130/143 interrupted";
 
 /// Read and post news in areas, from a terminal. Without a command: the prompt.
 #[derive(Debug, Parser)]
-#[command(name = "gaceta", version, after_help = ENVIRONMENT)]
+#[command(name = "gaceta", version, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,

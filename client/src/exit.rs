@@ -35,6 +35,9 @@ pub struct Failure {
 pub enum Kind {
     /// What a server says, or what the client can say in its place.
     Service(ErrorCode),
+    /// Whoever answered did not understand us: another program, or another release. It says nothing about what became of
+    /// the request.
+    Foreign,
     /// The command line does not make sense.
     Usage,
     /// Something on this machine: a file, the terminal.
@@ -66,13 +69,17 @@ impl Failure {
         Self::service(ErrorCode::Invalid, message)
     }
 
+    pub fn foreign(message: impl Into<String>) -> Self {
+        Self::new(Kind::Foreign, message)
+    }
+
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
     }
 
     /// A server answered something that does not belong to the question.
     pub fn unexpected_reply() -> Self {
-        Self::invalid("the server's answer does not fit the question: use a client of the same release")
+        Self::foreign("the server's answer does not fit the question: use a client of the same release")
     }
 
     pub fn code(&self) -> Option<ErrorCode> {
@@ -97,7 +104,7 @@ impl Failure {
                 ErrorCode::Busy | ErrorCode::Unavailable | ErrorCode::Draining => UNAVAILABLE,
             },
             Kind::Usage => USAGE,
-            Kind::Local => ERROR,
+            Kind::Foreign | Kind::Local => ERROR,
             Kind::Interrupted(Signal::Interrupt) => INTERRUPTED,
             Kind::Interrupted(Signal::Terminate) => TERMINATED,
             Kind::OutputClosed => OK, // the reader had what it wanted
@@ -108,6 +115,7 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self.kind {
             Kind::Service(code) => code.name(),
+            Kind::Foreign => ErrorCode::Invalid.name(),
             Kind::Usage => "usage",
             Kind::Local => "local",
             Kind::Interrupted(_) => "interrupted",

@@ -24,6 +24,8 @@ const ENTRIES_MAX: usize = 100_000;
 const LEFTOVER_AGE_MIN: Duration = Duration::from_secs(60);
 /// More files than this are synced with their whole file system at once: one by one a batch of lines takes seconds.
 const SYNC_EACH_MAX: usize = 8;
+/// Entries that one process works on at a time: each is an open file, and some systems allow a process 1,024.
+pub const TAKEN_MAX: usize = 400;
 const SUFFIX: &str = ".json";
 const TMP_SUFFIX: &str = ".tmp";
 
@@ -66,12 +68,17 @@ impl Outbox {
         if there + posts.len() > ENTRIES_MAX {
             anyhow::bail!("{there} posts wait in the outbox already: send them with `gaceta post --resume`");
         }
-        let entries = self.write(posts)?;
+        let paths = posts.iter().map(|post| self.path(post));
+        let new_paths: Vec<PathBuf> = paths.filter(|path| !path.exists()).collect();
+        let entries = self.write(posts).inspect_err(|_| {
+            new_paths.iter().for_each(|path| drop(fs::remove_file(path)));
+        })?;
         abort_at("outbox-written");
         Ok(entries)
     }
 
-    /// Whole and on the disk under temporary names, locked; then renamed, which is then made to last as well.
+    /// Whole and on the disk under temporary names, locked; then renamed, which is then made to last as well. A failure
+    /// leaves no temporary file, and never touches an entry that was there before.
     fn write(&self, posts: Vec<OutboxPost>) -> anyhow::Result<Vec<Entry>> {
         let mut written = Vec::with_capacity(posts.len());
         let saved = self.write_all(posts, &mut written).and_then(|()| {
@@ -79,9 +86,7 @@ impl Outbox {
             files::sync_dir(&self.dir)
         });
         if let Err(error) = saved {
-            written
-                .iter()
-                .for_each(|(tmp, entry)| drop((fs::remove_file(tmp), fs::remove_file(&entry.path))));
+            written.iter().for_each(|(tmp, _)| drop(fs::remove_file(tmp)));
             let nothing_sent = format!("cannot save the post in {}: nothing was sent", self.dir.display());
             return Err(error).context(nothing_sent);
         }
@@ -122,18 +127,27 @@ impl Outbox {
         Ok(bound)
     }
 
-    /// Everything of `owner` that no other process works on, oldest first.
+    /// The oldest posts of `owner` that no other process works on, at most [`TAKEN_MAX`].
     pub fn take(&self, owner: Owner<'_>) -> anyhow::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
+        self.take_each(owner, |_| true)?.take(TAKEN_MAX).collect()
+    }
+
+    /// The posts of `owner` that are `wanted` and that no other process works on, oldest first, one at a time.
+    pub fn take_each(
+        &self,
+        owner: Owner<'_>,
+        wanted: impl Fn(&OutboxPost) -> bool,
+    ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Entry>>> {
+        let mut found = Vec::new();
         for path in self.file_names()? {
-            if let Some(entry) = take_entry(path)?
-                && owner.owns(&entry.post)
-            {
-                entries.push(entry);
+            let Some(bytes) = files::read_if_there(&path)? else { continue }; // sent meanwhile
+            let post = parse(&bytes, &path)?;
+            if owner.owns(&post) && wanted(&post) {
+                found.push((post.created_at_us, post.id, path));
             }
         }
-        entries.sort_by_key(|entry| (entry.post.created_at_us, entry.post.id));
-        Ok(entries)
+        found.sort();
+        Ok(found.into_iter().filter_map(|(_, _, path)| take_entry(path).transpose()))
     }
 
     /// Everything of `owner`, whoever works on it, oldest first.
@@ -199,7 +213,10 @@ impl Entry {
 
 /// `None` when another process has it, or had it and is done.
 fn take_entry(path: PathBuf) -> anyhow::Result<Option<Entry>> {
-    let Ok(lock) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
+    let lock = match File::options().read(true).write(true).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.with_context(|| format!("cannot open {}", path.display()))?,
+    };
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
@@ -309,6 +326,41 @@ mod tests {
         let taken = outbox.take(ANA).unwrap();
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].post, expected);
+    }
+
+    /// As on a full disk: what was there stays, whole.
+    #[test]
+    fn i1_an_entry_survives_a_binding_that_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(dir.path());
+        let unbound = OutboxPost { area_id: None, ..post("ana", "precious") };
+        let entry = outbox.save(vec![unbound.clone()]).unwrap().remove(0);
+        // The rename fails, since a directory that is not empty stands at the new name; and at the same name nothing does.
+        let other = AreaRef { area_id: wire::AreaId(9), name: "elsewhere".into() };
+        let target = outbox.path(&OutboxPost { area: other.name.clone(), ..unbound.clone() });
+        fs::create_dir_all(target.join("occupied")).unwrap();
+        outbox.bind(entry, &other).unwrap_err();
+        fs::remove_dir_all(&target).unwrap();
+        let taken = outbox.take(ANA).unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].post, unbound);
+        let same_name = AreaRef { area_id: wire::AreaId(9), name: unbound.area.clone() };
+        assert_eq!(taken[0].path, outbox.path(&OutboxPost { area_id: Some(same_name.area_id), ..unbound }));
+        assert_eq!(fs::read_dir(&outbox.dir).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn i9_no_more_is_taken_than_a_process_may_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(dir.path());
+        for _ in 0..2 {
+            let posts = (0..TAKEN_MAX).map(|n| post("ana", &n.to_string())).collect();
+            drop(outbox.save(posts).unwrap());
+        }
+        let first = outbox.take(ANA).unwrap();
+        assert_eq!(first.len(), TAKEN_MAX);
+        assert_eq!(outbox.take(ANA).unwrap().len(), TAKEN_MAX, "the others");
+        assert_eq!(outbox.take_each(ANA, |post| post.body == "none").unwrap().count(), 0);
     }
 
     #[test]

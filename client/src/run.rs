@@ -17,16 +17,18 @@ use std::process::ExitCode;
 pub async fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     // Known before parsing, so that a mistake on the command line is told in the wanted form too.
-    let json = args.iter().any(|arg| arg == "--json");
-    let output = Output::standard(json);
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return output.usage(&error).into(),
+        Err(error) => return Output::standard(json).usage(&error).into(),
     };
     let settings = match Settings::from_environment() {
         Ok(settings) => settings.with(&cli.global),
-        Err(failure) => return failed(&output, &failure).into(),
+        Err(failure) => return failed(&Output::standard(json), &failure).into(),
     };
+    let output = Output::standard(settings.json);
+    // Saved posts that are worked on are open files, and some shells allow only 256.
+    wire::limits::raise_file_limit();
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !settings.json;
     match cli.command {
         Some(command) => match Stop::on_signals() {

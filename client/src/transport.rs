@@ -98,9 +98,11 @@ pub async fn race<A: Addresses>(addresses: &mut A, ask: Ask<'_>) -> Result<Answe
                     continue;
                 }
                 if race.queue.is_empty() {
-                    let found = timeout_at(ask.deadline, addresses.round(race.rounds)).await;
-                    let Ok(found) = found else { return Err(race.out_of_time(started)) };
-                    race.new_round(resolve_all(found).await);
+                    let round = async { resolve_all(addresses.round(race.rounds).await).await };
+                    let Ok(found) = timeout_at(ask.deadline, round).await else {
+                        return Err(race.out_of_time(started));
+                    };
+                    race.new_round(found);
                 }
                 race.start_next();
             }
@@ -210,7 +212,7 @@ impl<'a> Race<'a> {
             Verdict::Definite(error) => return Some(Err(error.into())),
             Verdict::Foreign(why) => {
                 self.foreign += 1;
-                let failure = Failure::invalid(format!("{}: {why}", who.address));
+                let failure = Failure::foreign(format!("{}: {why}", who.address));
                 if self.foreign == self.asked && self.queue.is_empty() && self.attempts.is_empty() {
                     return Some(Err(failure)); // nobody there speaks our protocol: waiting would not help
                 }
@@ -308,6 +310,9 @@ fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> V
     };
     match reply.result {
         // A server that could not read the request answers with the nil id.
+        Err(error) if reply.request_id != request_id && !error.code.is_retryable() => {
+            Verdict::Foreign(error.message)
+        }
         Ok(_) if reply.request_id != request_id => unavailable("it answered another request".into()),
         Ok(body) => Verdict::Answer(body),
         Err(error) if !error.code.is_retryable() => Verdict::Definite(error),

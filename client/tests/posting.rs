@@ -179,3 +179,45 @@ async fn i1_an_interrupted_post_waits() {
     assert_eq!(ana.complained()[0]["error"]["pending"], 1);
     assert_eq!(ana.files("outbox"), 1);
 }
+
+/// Another program at the node's address, or a node of another release, says nothing about what became of the post.
+#[tokio::test]
+async fn i1_a_post_waits_on_when_somebody_else_answers() {
+    let gone = Fake::agent(vec![nobody().await], 0, 0).await;
+    let mut ana = Person::log_in(&gone).await;
+    assert_eq!(ana.run("--timeout 200ms post news hello").await, 6);
+    let id = ana.complained()[0]["error"]["id"].clone();
+
+    let stranger = stranger().await;
+    for agents in [Fake::agent(vec![stranger.clone()], 0, 0).await.address, stranger] {
+        ana.settings.agents = Some(vec![agents]);
+        assert_eq!(ana.run("--timeout 2s post --resume").await, 1);
+        let error = ana.complained().remove(0);
+        assert_eq!((&error["error"]["code"], &error["error"]["id"]), (&"invalid".into(), &id));
+        assert_eq!((ana.files("outbox"), ana.files("drafts")), (1, 0));
+    }
+
+    let articles = Articles::default();
+    let node = articles.node().await;
+    let agent = Fake::agent(vec![node.address.clone()], 0, 0).await;
+    ana.settings.agents = Some(vec![agent.address.clone()]);
+    assert_eq!(ana.run("post --resume").await, 0);
+    assert_eq!(ana.printed().last().unwrap()[0]["id"], id);
+    assert_eq!(articles.bodies(), ["hello"]);
+}
+
+/// Answers everybody as a web server does; its address.
+async fn stranger() -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 16]).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+            let _ = stream.read_to_end(&mut vec![]).await; // or the reset eats the answer
+        }
+    });
+    address
+}

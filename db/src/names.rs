@@ -33,6 +33,9 @@ impl Name {
                 "a name cannot begin with `-` or a blank, nor end with a blank".into(),
             ));
         }
+        if text.contains("  ") {
+            return Err(Error::Invalid("a name has one blank at a time".into()));
+        }
         if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             return Err(Error::Invalid(format!(
                 "a name has letters, digits, blanks inside, `-`, `_` and `.`; not {}",
@@ -73,7 +76,9 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         let long = "x".repeat(65);
-        for bad in ["", " a", "a ", "-a", "a#1", "a/b", "a\nb", "a\u{202e}b", "a\0", "a\tb", long.as_str()] {
+        for bad in
+            ["", " a", "a  b", "a ", "-a", "a#1", "a/b", "a\nb", "a\u{202e}b", "a\0", "a\tb", long.as_str()]
+        {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Name::parse(&"ñ".repeat(64)).is_ok());

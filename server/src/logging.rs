@@ -7,6 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
+/// Panics are logged like everything else: beside a prompt they would be written over it, and be in no log.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
+}
+
 /// Starts logging. `filter` as in `GACETA_LOG`: `info`, `warn,gaceta_node=debug`.
 pub fn init(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
@@ -15,6 +20,7 @@ pub fn init(filter: &str) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    log_panics();
     Ok(())
 }
 
@@ -30,5 +36,6 @@ pub fn init_file(filter: &str, path: &Path) -> anyhow::Result<()> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(file).with_ansi(false).init();
+    log_panics();
     Ok(())
 }

@@ -89,14 +89,19 @@ const FILES_RESERVED: u64 = 200;
 /// More waiting connections than this per process should be spread over more nodes.
 const CONNECTIONS_CAP: u64 = 60_000;
 
-/// Raises the soft file limit to the hard one and derives the number of connections from it.
+/// Derives the number of connections from the files that this process may have open.
 fn connections_max() -> usize {
+    raise_file_limit().unwrap_or(CONNECTIONS_CAP).saturating_sub(FILES_RESERVED).clamp(16, CONNECTIONS_CAP)
+        as usize
+}
+
+/// Raises the soft file limit to the hard one; how many files that allows, `None` for any number.
+pub fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let files = match setrlimit(Resource::Nofile, raised) {
+    match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current, // some systems refuse "unlimited"; what is there must do
-    };
-    files.unwrap_or(CONNECTIONS_CAP).saturating_sub(FILES_RESERVED).clamp(16, CONNECTIONS_CAP) as usize
+    }
 }

@@ -68,7 +68,10 @@ fn label() -> String {
 }
 
 pub async fn logout(session: &Session) -> Result<Outcome, Failure> {
-    let user = Context::load(&session.settings)?.identity.map(|identity| identity.user);
+    // Whose a token from the environment is, the context does not know.
+    let of_context = session.settings.token.is_none();
+    let identity = of_context.then(|| Context::load(&session.settings)).transpose()?.and_then(|c| c.identity);
+    let user = identity.map(|identity| identity.user);
     match session.agent(AgentRequest::Logout).await {
         Ok(_) => {}
         // It was ended from elsewhere: gone is gone.

@@ -2,7 +2,7 @@
 
 use crate::context::Identity;
 use crate::exit::{Failure, Kind, Pending};
-use crate::outbox::{Entry, Outbox, abort_at};
+use crate::outbox::{Entry, Outbox, TAKEN_MAX, abort_at};
 use crate::outcome::{OutboxPost, Outcome, PostedArticle};
 use crate::session::{Nodes, Session};
 use crate::stop::Stop;
@@ -48,7 +48,7 @@ impl Outgoing {
 pub struct Report {
     posted: Vec<PostedArticle>,
     /// The first failure decides the exit code.
-    failure: Option<Failure>,
+    pub failure: Option<Failure>,
     pending: Option<Pending>,
     /// Every refused text, a newline after each; and the draft that holds them.
     refused: String,
@@ -161,11 +161,16 @@ impl Sender<'_> {
 
     /// Not sent, or sent without an answer: saved for `post --resume`.
     pub fn leave(&mut self, outgoing: Vec<Outgoing>, failure: Failure) -> Result<(), Failure> {
-        let entries = self.save(outgoing)?;
-        if let Some(first) = entries.first() {
-            let resume = resume_line(self.session);
-            let pending = self.report.pending.get_or_insert(Pending { id: first.post.id, count: 0, resume });
-            pending.count += entries.len();
+        let mut left = outgoing.into_iter().peekable();
+        while left.peek().is_some() {
+            // Some at a time: each is an open file while it is held.
+            let entries = self.save(next_batch(&mut left))?;
+            if let Some(first) = entries.first() {
+                let resume = resume_line(self.session);
+                let id = first.post.id;
+                let pending = self.report.pending.get_or_insert(Pending { id, count: 0, resume });
+                pending.count += entries.len();
+            }
         }
         self.report.failure.get_or_insert(failure);
         Ok(())
@@ -213,10 +218,10 @@ pub fn refuses(failure: &Failure) -> bool {
     }
 }
 
-/// As many as go into one request.
+/// As many as go into one request, and as one process may hold.
 fn next_batch(left: &mut std::iter::Peekable<impl Iterator<Item = Outgoing>>) -> Vec<Outgoing> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    while batch.len() < POSTS_PER_REQUEST_MAX {
+    while batch.len() < POSTS_PER_REQUEST_MAX.min(TAKEN_MAX) {
         let fits = |next: &Outgoing| bytes + next.post().body.len() + POST_OVERHEAD_BYTES <= BATCH_BYTES_MAX;
         let Some(next) = left.next_if(fits) else { break };
         bytes += next.post().body.len() + POST_OVERHEAD_BYTES;
@@ -264,7 +269,7 @@ mod tests {
         let mut small = (0..2_500).map(|_| new(1)).peekable();
         let sizes: Vec<_> =
             std::iter::from_fn(|| Some(next_batch(&mut small).len()).filter(|&n| n > 0)).collect();
-        assert_eq!(sizes, [1_000, 1_000, 500]);
+        assert_eq!(sizes, [400, 400, 400, 400, 400, 400, 100]);
 
         let mut large = (0..20).map(|_| new(64 * 1024)).peekable();
         let sizes: Vec<_> =

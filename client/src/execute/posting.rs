@@ -10,7 +10,7 @@ use crate::outcome::{OutboxPost, Outcome};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::values::ArticleRef;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use uuid::Uuid;
 use wire::{AreaRef, ErrorCode, NodeReply, NodeRequest};
 
@@ -55,10 +55,7 @@ fn owner(identity: &Identity) -> Owner<'_> {
 
 impl Sender<'_> {
     async fn post_new(&mut self, area: String, bodies: Vec<String>, id: Option<Uuid>) -> Result<(), Failure> {
-        let located = tokio::select! {
-            located = self.session.locate(&area) => located,
-            failure = self.stop.raised() => Err(failure),
-        };
+        let located = self.unless_stopped(self.session.locate(&area)).await;
         let known = located.as_ref().ok().map(|located| &located.area);
         let outgoing = self.prepare(&area, known, bodies, id)?;
         match located {
@@ -69,11 +66,18 @@ impl Sender<'_> {
     }
 
     async fn resume(&mut self) -> Result<(), Failure> {
-        let entries = self.outbox.take(owner(&self.identity))?;
+        let mut entries = self.outbox.take(owner(&self.identity))?;
         if entries.is_empty() {
             self.session.output.note("Nothing waits in the outbox.");
-            return Ok(());
         }
+        while !entries.is_empty() && self.report.failure.is_none() {
+            self.resume_some(entries).await?;
+            entries = self.outbox.take(owner(&self.identity))?;
+        }
+        Ok(())
+    }
+
+    async fn resume_some(&mut self, entries: Vec<Entry>) -> Result<(), Failure> {
         // An area that is known by its id only: if it was removed and its name is used again, that is another area.
         let mut bound = Vec::new();
         let mut areas: HashMap<String, AreaRef> = HashMap::new();
@@ -86,7 +90,7 @@ impl Sender<'_> {
             let name = entry.post.area.clone();
             let area = match areas.get(&name) {
                 Some(area) => Ok(area.clone()),
-                None => self.session.locate(&name).await.map(|located| located.area),
+                None => self.unless_stopped(self.session.locate(&name)).await.map(|located| located.area),
             };
             match area {
                 Ok(area) => {
@@ -101,9 +105,17 @@ impl Sender<'_> {
                 }
             }
         }
-        match self.session.any_nodes().await {
+        match self.unless_stopped(self.session.any_nodes()).await {
             Ok(nodes) => self.send_all(&nodes, bound).await,
             Err(failure) => self.leave(bound, failure),
+        }
+    }
+
+    /// Ctrl-C is a failure like others: what is saved stays saved.
+    async fn unless_stopped<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            answered = asked => answered,
+            failure = self.stop.raised() => Err(failure),
         }
     }
 
@@ -119,9 +131,11 @@ impl Sender<'_> {
             (Some(area_id), Some(known)) => area_id == known.area_id,
             _ => post.area.to_lowercase() == area.to_lowercase(),
         };
-        let mut waiting: HashMap<String, Vec<Entry>> = HashMap::new();
-        let entries = self.outbox.take(owner(&self.identity))?.into_iter();
-        for entry in entries.filter(|entry| same_area(&entry.post)).rev() {
+        let wanted =
+            |post: &OutboxPost| same_area(post) && (id == Some(post.id) || bodies.contains(&post.body));
+        let mut waiting: HashMap<String, VecDeque<OutboxPost>> = HashMap::new();
+        for entry in self.outbox.take_each(owner(&self.identity), wanted)? {
+            let entry = entry?;
             if Some(entry.post.id) == id && !bodies.contains(&entry.post.body) {
                 let why = format!(
                     "{} waits in the outbox with another text: `gaceta outbox` shows it",
@@ -129,22 +143,21 @@ impl Sender<'_> {
                 );
                 return Err(Failure::service(ErrorCode::Conflict, why));
             }
-            if id.is_none() || id == Some(entry.post.id) {
-                waiting.entry(entry.post.body.clone()).or_default().push(entry);
+            if id.is_some_and(|id| id != entry.post.id) {
+                continue;
             }
+            let post = match known {
+                Some(known) if entry.post.area_id.is_none() => self.outbox.bind(entry, known)?.post.clone(),
+                _ => entry.post.clone(),
+            };
+            // Its file is written anew, under the same name, when its turn comes: many lines would be many open files.
+            waiting.entry(post.body.clone()).or_default().push_back(post);
         }
         let name = known.map_or(area, |known| &known.name);
         let mut outgoing = Vec::with_capacity(bodies.len());
         for body in bodies {
-            if let Some(entry) = waiting.get_mut(&body).and_then(Vec::pop) {
-                let bound = match known {
-                    Some(known) if entry.post.area_id.is_none() => self.outbox.bind(entry, known)?,
-                    _ => entry,
-                };
-                outgoing.push(Outgoing::Saved(bound));
-                continue;
-            }
-            outgoing.push(Outgoing::New(OutboxPost {
+            let pending = waiting.get_mut(&body).and_then(VecDeque::pop_front);
+            outgoing.push(Outgoing::New(pending.unwrap_or_else(|| OutboxPost {
                 service_id: self.identity.service_id,
                 user: self.identity.user.clone(),
                 area: name.to_owned(),
@@ -152,7 +165,7 @@ impl Sender<'_> {
                 id: id.unwrap_or_else(Uuid::now_v7),
                 body,
                 created_at_us: jiff::Timestamp::now().as_microsecond(),
-            }));
+            })));
         }
         Ok(outgoing)
     }

@@ -48,7 +48,11 @@ pub async fn read(session: &Session, args: ReadArgs) -> Result<Outcome, Failure>
             break;
         }
         let area = AreaRef { area_id: subscription.area_id, name: subscription.name };
-        reader.read_area(&Located { area, nodes: nodes.clone() }, ReadFrom::Unread).await?;
+        let located = Located { area, nodes: nodes.clone() };
+        match reader.read_area(&located, ReadFrom::Unread).await {
+            Err(failure) if is_over(&failure) => note_over(session, &located.area, &failure),
+            read => read?,
+        }
     }
     Ok(Outcome::Nothing)
 }
@@ -190,6 +194,7 @@ async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> 
             Err(failure) if undone && failure.code() == Some(ErrorCode::Conflict) => {
                 nothing_to_undo = Some(failure)
             }
+            Err(failure) if is_over(&failure) => note_over(session, &area, &failure),
             Err(failure) => return Err(failure),
         }
         session.progressed();
@@ -198,6 +203,15 @@ async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> 
         Some(failure) if moved.is_empty() => Err(failure),
         _ => Ok(Outcome::Moved { moved, one: false, undone }),
     }
+}
+
+/// Removed, or unsubscribed from elsewhere, since the subscriptions were listed: the other areas go on.
+fn is_over(failure: &Failure) -> bool {
+    matches!(failure.code(), Some(ErrorCode::NotFound | ErrorCode::Denied))
+}
+
+fn note_over(session: &Session, area: &AreaRef, failure: &Failure) {
+    session.output.note(&format!("{}: {failure}", area.name));
 }
 
 async fn move_cursor(
