@@ -11,6 +11,10 @@ pub async fn start(data: &Path, may_install: bool) -> anyhow::Result<PrivatePost
     if let Err(Error::NoPrograms { .. }) = find_programs_for(data) {
         provide_programs(may_install)?;
     }
+    if !data.join("postgres").exists() && std::io::stderr().is_terminal() {
+        // It takes a second, on a slow disk many.
+        let _ = writeln!(std::io::stderr(), "First start: making a database in {} …", data.display());
+    }
     let postgres = PrivatePostgres::start(Options::durable(data)).await?;
     postgres.ensure_database(DATABASE).await.context("the private PostgreSQL does not answer")?;
     Ok(postgres)
