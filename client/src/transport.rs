@@ -26,6 +26,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 const DOUBLINGS_MAX: u32 = 5;
 /// Attempts at the same time: with the doubling patience they last for 15 s, and are no burden.
 const ATTEMPTS_MAX: usize = 5;
+/// With less time left than this another attempt has no chance: servers keep 20 ms back for the way of the answer.
+const ATTEMPT_WAIT_MIN: Duration = Duration::from_millis(50);
 /// Between two rounds through all servers, doubling.
 const ROUND_PAUSE_MIN: Duration = Duration::from_millis(50);
 const ROUND_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -93,7 +95,7 @@ pub async fn race<A: Addresses>(addresses: &mut A, ask: Ask<'_>) -> Result<Answe
             }
             () = sleep_until(ask.deadline) => return Err(race.out_of_time(started)),
             () = sleep_until(race.tell_at), if !race.told => race.tell(),
-            () = sleep_until(race.next_at), if race.attempts.len() < ATTEMPTS_MAX => {
+            () = sleep_until(race.next_at), if race.attempts.len() < ATTEMPTS_MAX && !race.is_too_late() => {
                 if race.still_patient() {
                     continue;
                 }
@@ -122,6 +124,8 @@ struct Race<'a> {
     next_at: Instant,
     newest: Option<Newest>,
     hedges: u32,
+    /// At all: the first attempt is made however little time there is.
+    asked_ever: bool,
     /// In this round: how many were asked, and how many did not speak our protocol.
     asked: usize,
     foreign: usize,
@@ -149,6 +153,7 @@ impl<'a> Race<'a> {
             next_at: now,
             newest: None,
             hedges: 0,
+            asked_ever: false,
             asked: 0,
             foreign: 0,
             last: None,
@@ -169,6 +174,11 @@ impl<'a> Race<'a> {
         until > Instant::now()
     }
 
+    /// Whether the deadline is too near for one more attempt: its "no time is left" would only hide why the others failed.
+    fn is_too_late(&self) -> bool {
+        self.asked_ever && self.next_at.max(Instant::now()) + ATTEMPT_WAIT_MIN > self.ask.deadline
+    }
+
     fn new_round(&mut self, found: Result<Vec<Candidate>, Failure>) {
         self.rounds += 1;
         self.asked = 0;
@@ -186,6 +196,7 @@ impl<'a> Race<'a> {
 
     fn start_next(&mut self) {
         let Some(candidate) = self.queue.pop_front() else { return };
+        self.asked_ever = true;
         self.asked += 1;
         let connected = Arc::new(AtomicBool::new(false));
         let now = Instant::now();
