@@ -85,7 +85,7 @@ fn new_token() -> Result<Token, Failure> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "no random numbers");
-        Failure(ErrorReply::unavailable("the service failed, its log says why: a repeat is safe"))
+        Failure(ErrorReply::failed())
     })?;
     Ok(Token(bytes))
 }

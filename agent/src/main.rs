@@ -50,10 +50,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let admin_password = args.admin_password_file.as_deref().map(server::options::secret).transpose()?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let http = match args.options.http {
-        Some(address) => Some(server::http::bind(address).await?),
-        None => None,
-    };
+    let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
     tokio::select! {

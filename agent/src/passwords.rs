@@ -53,7 +53,7 @@ impl Passwords {
         .await?
         .map_err(|reason| {
             tracing::error!(%reason, "password not hashed");
-            Failure(ErrorReply::unavailable("the service failed, its log says why: a repeat is safe"))
+            Failure(ErrorReply::failed())
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::Agent;
 use crate::accounts::{role_of, summaries};
 use db::names::Name;
+use db::users::Credentials;
 use server::{Failure, token_hash};
 use wire::limits::LIST_ROWS_MAX;
 use wire::{AgentReply, AuditEntry, ErrorCode, ErrorReply, Password, Role, Token, UserSummary};
@@ -39,8 +40,8 @@ pub async fn add(
     }
     // A repeat finds the account with this password and role (I10).
     let user = db::users::credentials(&agent.db, &name.text).await?;
-    let same_role = user.is_some_and(|user| user.role == role.name());
-    if same_role && is_password_of(agent, &name.text, password).await? {
+    let user = user.filter(|user| user.role == role.name());
+    if user.is_some() && is_password_of(agent, user, password).await? {
         return Ok(AgentReply::Done { already: true });
     }
     Err(ErrorReply::new(ErrorCode::Conflict, format!("there is a user {:?} already", name.text)).into())
@@ -59,7 +60,8 @@ pub async fn set_password(
         // One's own sessions end by it, too: the repeat comes with one of them, and finds the password in place (I10).
         Err(error @ db::Error::Unauthenticated(_)) => {
             let is_own = db::users::is_own_session(&agent.db, &token, &name).await?;
-            if is_own && is_password_of(agent, &name, password).await? {
+            let user = db::users::credentials(&agent.db, &name).await?;
+            if is_own && is_password_of(agent, user, password).await? {
                 return Ok(AgentReply::Done { already: true });
             }
             Err(error.into())
@@ -68,8 +70,11 @@ pub async fn set_password(
     }
 }
 
-async fn is_password_of(agent: &Agent, name: &str, password: Password) -> Result<bool, Failure> {
-    let user = db::users::credentials(&agent.db, name).await?;
+async fn is_password_of(
+    agent: &Agent,
+    user: Option<Credentials>,
+    password: Password,
+) -> Result<bool, Failure> {
     agent.passwords.verify(password.0, user.map(|user| user.password_hash)).await
 }
 

@@ -1,7 +1,7 @@
 //! Articles: posting in groups, deleting, reading in pages, and proving that nothing is missing.
 
 use crate::sessions::TokenHash;
-use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown};
+use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown, require_area};
 use crate::{Db, Error, Result, audit};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
@@ -117,12 +117,11 @@ pub async fn delete(db: &Db, token: &TokenHash, area_id: i64, seq: i64) -> Resul
             &[&token.as_bytes(), &area_id, &seq],
         )
         .await?;
-    match (row.get(0), row.get(1), row.get(2), row.get(3)) {
-        (false, ..) => Err(Error::unauthenticated()),
-        (_, false, ..) => Err(Error::no_such_area()),
-        (_, _, false, _) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
-        (_, _, _, false) => Err(Error::Denied("only its author deletes an article".into())),
-        (true, true, true, true) => Ok(!row.get::<_, bool>(4)),
+    require_area(&row)?;
+    match (row.get(2), row.get(3)) {
+        (false, _) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
+        (true, false) => Err(Error::Denied("only its author deletes an article".into())),
+        (true, true) => Ok(!row.get::<_, bool>(4)),
     }
 }
 
@@ -221,17 +220,13 @@ pub async fn read(
     let Some(head) = rows.first() else {
         return Err(Error::Unexpected("no row".into()));
     };
-    match (head.get(0), head.get(1), head.get::<_, Option<i64>>(2)) {
-        (false, ..) => return Err(Error::unauthenticated()),
-        (true, false, _) => return Err(Error::no_such_area()),
-        (true, true, None) => return Err(Error::not_subscribed()),
-        (true, true, Some(_)) => {}
-    }
+    require_area(head)?;
+    let Some(cursor) = head.get(2) else { return Err(Error::not_subscribed()) };
     let mut page = Page {
         area_id,
         from: head.get::<_, i64>(4) + 1,
         upto: 0,
-        cursor: head.get(2),
+        cursor,
         generation: head.get(3),
         last_seq: head.get(5),
         expired_through: head.get(6),
@@ -307,11 +302,9 @@ pub async fn verify(db: &Db, token: &TokenHash, area_id: i64, after: i64) -> Res
     let Some(head) = rows.first() else {
         return Err(Error::Unexpected("no row".into()));
     };
-    match (head.get(0), head.get(1), head.get(2)) {
-        (false, ..) => return Err(Error::unauthenticated()),
-        (true, false, _) => return Err(Error::no_such_area()),
-        (true, true, false) => return Err(Error::not_subscribed()),
-        (true, true, true) => {}
+    require_area(head)?;
+    if !head.get::<_, bool>(2) {
+        return Err(Error::not_subscribed());
     }
     let numbers = rows.iter().filter(|row| row.get::<_, Option<i64>>(5).is_some());
     Ok(Verified {

@@ -296,8 +296,8 @@ async fn move_cursor(
     })
 }
 
-/// Columns 0 and 1 of every statement here: is there a session, is there an area.
-fn require_area(row: &Row) -> Result<()> {
+/// Columns 0 and 1 of the statements about an area: is there a session, is there such an area.
+pub(crate) fn require_area(row: &Row) -> Result<()> {
     match (row.get(0), row.get(1)) {
         (false, _) => Err(Error::unauthenticated()),
         (true, false) => Err(Error::no_such_area()),

@@ -231,27 +231,22 @@ impl Hub {
 
     /// Tells everyone who waits for this area that it cannot be served.
     fn refuse(&self, area_id: i64, error: db::Error) {
-        let error = server::Failure::from(error).0;
-        let followers: Vec<Arc<Follower>> = {
-            let inner = self.inner();
-            let places = inner.waiting.get(&area_id).into_iter().flat_map(HashMap::values);
-            places.map(|place| place.follower.clone()).collect()
-        };
-        for follower in followers {
-            follower.deliver(Delivery::Refused(error.clone()));
-        }
+        let inner = self.inner();
+        refuse_all(inner.waiting.get(&area_id), &server::Failure::from(error).0);
     }
 
     /// Sends everyone elsewhere, now and from now on.
     pub fn drain(&self) {
-        let followers: Vec<Arc<Follower>> = {
-            let mut inner = self.inner();
-            inner.draining = true;
-            inner.waiting.values().flat_map(HashMap::values).map(|place| place.follower.clone()).collect()
-        };
-        for follower in followers {
-            follower.deliver(Delivery::Refused(draining()));
-        }
+        let mut inner = self.inner();
+        inner.draining = true;
+        refuse_all(inner.waiting.values(), &draining());
+    }
+}
+
+/// Nobody is woken under the hub's lock for long: delivering only fills a channel.
+fn refuse_all<'a>(areas: impl IntoIterator<Item = &'a HashMap<u64, Place>>, error: &ErrorReply) {
+    for place in areas.into_iter().flat_map(HashMap::values) {
+        place.follower.deliver(Delivery::Refused(error.clone()));
     }
 }
 

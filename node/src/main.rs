@@ -38,10 +38,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let database_url = args.options.database_url()?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let http = match args.options.http {
-        Some(address) => Some(server::http::bind(address).await?),
-        None => None,
-    };
+    let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
     let db = Db::new(&database_url)?;

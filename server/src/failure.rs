@@ -34,8 +34,7 @@ impl From<db::Error> for Failure {
             }
             db::Error::Unexpected(reason) => {
                 tracing::error!(%reason, "unexpected answer of the database");
-                let text = "the service failed, its log says why: a repeat is safe";
-                return Self(ErrorReply::unavailable(text));
+                return Self(ErrorReply::failed());
             }
         };
         Self(ErrorReply::new(code, error.to_string()))

@@ -22,12 +22,14 @@ const CONNECTIONS_MAX: usize = 32;
 /// A connection's whole life, idle or not: whoever opens connections and keeps them gets no further.
 const CONNECTION_WAIT_MS: u64 = 10_000;
 
-/// Binds at once, so that a taken port stops the start. Port 0 picks a free one, which the log then tells.
-pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Binds at once where an address is given, so that a taken port stops the start. Port 0 picks a free one, which the log
+/// then tells.
+pub async fn bind(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
     let failed = || format!("cannot serve HTTP on {address}");
     let listener = TcpListener::bind(address).await.with_context(failed)?;
     tracing::info!(address = %listener.local_addr().with_context(failed)?, "HTTP serves /healthz and /readyz");
-    Ok(listener)
+    Ok(Some(listener))
 }
 
 /// Serves until `shutdown`; from then on `/readyz` would be a lie, and the port is closed.

@@ -44,8 +44,7 @@ pub async fn start(
         node_tasks: JoinSet::new(),
         agent_tasks: JoinSet::new(),
     };
-    if let Some(address) = http {
-        let listener = server::http::bind(address).await?;
+    if let Some(listener) = server::http::bind(http).await? {
         let served = server::http::serve(listener, db.clone(), service.shutdown_agent.clone());
         service.agent_tasks.spawn(async move {
             served.await;

@@ -71,6 +71,11 @@ impl ErrorReply {
         Self::new(ErrorCode::Unavailable, message)
     }
 
+    /// A mistake of the service: its log has the reason, the peer need not.
+    pub fn failed() -> Self {
+        Self::unavailable("the service failed, its log says why: a repeat is safe")
+    }
+
     pub fn busy(message: impl Into<String>, retry_after_ms: u32) -> Self {
         Self { code: ErrorCode::Busy, message: message.into(), retry_after_ms: Some(retry_after_ms) }
     }

@@ -104,7 +104,8 @@ async fn one_request<H, F>(
     let request_id = request.request_id;
     let remaining = Duration::from_millis(u64::from(request.remaining_ms).saturating_sub(ANSWER_MARGIN_MS));
     let wait = remaining.min(limits.handle_wait);
-    let unavailable = |text: &str| Reply { request_id, result: Err(ErrorReply::unavailable(text)) };
+    let refused = |error| Reply { request_id, result: Err(error) };
+    let unavailable = |text: &str| refused(ErrorReply::unavailable(text));
     let reply = if wait < Duration::from_millis(BEGIN_WAIT_MIN_MS) {
         unavailable("no time is left for an answer: give it more")
     } else {
@@ -117,7 +118,7 @@ async fn one_request<H, F>(
         });
         match timeout(wait, handling).await {
             Ok(Ok(Ok(reply))) => reply,
-            Ok(Err(_)) => unavailable("the service failed, its log says why: a repeat is safe"),
+            Ok(Err(_)) => refused(ErrorReply::failed()),
             Ok(Ok(Err(_))) | Err(_) => unavailable("no answer in time: a repeat is safe"),
         }
     };

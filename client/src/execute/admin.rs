@@ -1,5 +1,6 @@
 //! What administrators do. The rights are checked by the service, for every request.
 
+use super::areas::all_pages;
 use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs};
 use crate::exit::Failure;
 use crate::outcome::Outcome;
@@ -81,21 +82,14 @@ async fn area_changed(
 }
 
 async fn area_list(session: &Session) -> Result<Vec<AreaDetails>, Failure> {
-    let mut all: Vec<AreaDetails> = Vec::new();
-    loop {
-        let after = all.last().map(|area| area.area_id);
-        match session.agent(AgentRequest::Admin(AdminRequest::AreaList { after })).await? {
-            AgentReply::AreaList { areas, more } => {
-                let goes_on = more && !areas.is_empty();
-                all.extend(areas);
-                if !goes_on {
-                    return Ok(all);
-                }
-            }
-            _ => return Err(Failure::unexpected_reply()),
-        }
-        session.progressed();
-    }
+    let ask = |last: Option<&AreaDetails>| {
+        AgentRequest::Admin(AdminRequest::AreaList { after: last.map(|area| area.area_id) })
+    };
+    let page_of = |reply| match reply {
+        AgentReply::AreaList { areas, more } => Some((areas, more)),
+        _ => None,
+    };
+    all_pages(session, ask, page_of).await
 }
 
 async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure> {
@@ -131,21 +125,14 @@ async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure>
 }
 
 async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
-    let mut all: Vec<UserSummary> = Vec::new();
-    loop {
-        let after = all.last().map(|user| user.name.clone());
-        match session.agent(AgentRequest::Admin(AdminRequest::UserList { after })).await? {
-            AgentReply::UserList { users, more } => {
-                let goes_on = more && !users.is_empty();
-                all.extend(users);
-                if !goes_on {
-                    return Ok(all);
-                }
-            }
-            _ => return Err(Failure::unexpected_reply()),
-        }
-        session.progressed();
-    }
+    let ask = |last: Option<&UserSummary>| {
+        AgentRequest::Admin(AdminRequest::UserList { after: last.map(|user| user.name.clone()) })
+    };
+    let page_of = |reply| match reply {
+        AgentReply::UserList { users, more } => Some((users, more)),
+        _ => None,
+    };
+    all_pages(session, ask, page_of).await
 }
 
 async fn audit(session: &Session, limit: u32) -> Result<Outcome, Failure> {

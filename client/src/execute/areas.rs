@@ -6,37 +6,40 @@ use crate::session::Session;
 use wire::{AgentReply, AgentRequest, AreaSummary, NodeReply, NodeRequest, SubscriptionSummary};
 
 pub async fn areas(session: &Session) -> Result<Vec<AreaSummary>, Failure> {
-    let mut all: Vec<AreaSummary> = Vec::new();
-    loop {
-        let after = all.last().map(|area| area.name.clone());
-        match session.agent(AgentRequest::Areas { after }).await? {
-            AgentReply::Areas { areas, more } => {
-                let goes_on = more && !areas.is_empty();
-                all.extend(areas);
-                if !goes_on {
-                    return Ok(all);
-                }
-            }
-            _ => return Err(Failure::unexpected_reply()),
-        }
-        session.progressed();
-    }
+    let ask = |last: Option<&AreaSummary>| AgentRequest::Areas { after: last.map(|area| area.name.clone()) };
+    let page_of = |reply| match reply {
+        AgentReply::Areas { areas, more } => Some((areas, more)),
+        _ => None,
+    };
+    all_pages(session, ask, page_of).await
 }
 
 /// The subscribed areas in the order of their names.
 pub async fn subscriptions(session: &Session) -> Result<Vec<SubscriptionSummary>, Failure> {
-    let mut all: Vec<SubscriptionSummary> = Vec::new();
+    let ask = |last: Option<&SubscriptionSummary>| AgentRequest::Subscriptions {
+        after: last.map(|subscription| subscription.name.clone()),
+    };
+    let page_of = |reply| match reply {
+        AgentReply::Subscriptions { subscriptions, more } => Some((subscriptions, more)),
+        _ => None,
+    };
+    all_pages(session, ask, page_of).await
+}
+
+/// A list that an agent tells page by page: `ask` for what comes after the last row, until `page_of` says that it is all.
+pub async fn all_pages<T>(
+    session: &Session,
+    ask: impl Fn(Option<&T>) -> AgentRequest,
+    page_of: impl Fn(AgentReply) -> Option<(Vec<T>, bool)>,
+) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
     loop {
-        let after = all.last().map(|subscription| subscription.name.clone());
-        match session.agent(AgentRequest::Subscriptions { after }).await? {
-            AgentReply::Subscriptions { subscriptions, more } => {
-                let goes_on = more && !subscriptions.is_empty();
-                all.extend(subscriptions);
-                if !goes_on {
-                    return Ok(all);
-                }
-            }
-            _ => return Err(Failure::unexpected_reply()),
+        let reply = session.agent(ask(all.last())).await?;
+        let (rows, more) = page_of(reply).ok_or_else(Failure::unexpected_reply)?;
+        let goes_on = more && !rows.is_empty();
+        all.extend(rows);
+        if !goes_on {
+            return Ok(all);
         }
         session.progressed();
     }
