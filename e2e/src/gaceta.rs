@@ -76,6 +76,8 @@ impl Gaceta {
     pub fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = command("gaceta");
         command.args(args).env("XDG_STATE_HOME", self.home.path()).env("GACETA_AGENTS", &self.agents);
+        // Nothing of the person who runs the tests.
+        command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path().join("config"));
         command.envs(self.variables.iter().cloned());
         command
     }
