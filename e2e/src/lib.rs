@@ -7,7 +7,8 @@
 //! - [`requests`]: one request of every kind, for tests of what every request must refuse.
 //! - [`processes`]: the real programs as processes of their own, to be killed and stopped; [`programs`] builds them.
 //! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
-//! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal.
+//! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal, and [`screen`]: what is
+//!   to be seen on it.
 //! - [`watchdog`]: tests wait for events, and this ends them when an event never comes.
 //!
 //! The tests are named after the invariants that they hold (I1–I10 of `docs/architecture.md`).
@@ -21,6 +22,7 @@ pub mod person;
 pub mod processes;
 pub mod programs;
 pub mod requests;
+pub mod screen;
 pub mod service;
 pub mod standalone;
 pub mod terminal;
