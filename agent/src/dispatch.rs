@@ -46,6 +46,7 @@ async fn answer(agent: &Agent, token: Option<Token>, request: AgentRequest) -> R
         AgentRequest::Where { areas } => registry::locate(agent, token, areas).await,
         AgentRequest::Admin(request) => administrate(agent, token, request).await,
         AgentRequest::Announce { node_id } => registry::announce(agent, node_id).await,
+        AgentRequest::Status => registry::status(agent, token).await,
     }
 }
 

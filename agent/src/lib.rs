@@ -20,6 +20,7 @@ use db::Db;
 use passwords::Passwords;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,6 +35,7 @@ pub struct Agent {
     pub service_id: Uuid,
     pub passwords: Passwords,
     pub registry: registry::Registry,
+    pub serves_since: Instant,
 }
 
 /// What may differ between installations and tests.
@@ -60,6 +62,7 @@ pub async fn run(
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
         registry: registry::Registry::default(),
+        serves_since: Instant::now(),
         db,
     });
     let checks = tokio::spawn(registry::check_nodes(agent.clone(), shutdown.clone()));

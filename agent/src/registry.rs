@@ -75,6 +75,14 @@ pub async fn announce(agent: &Agent, node_id: Uuid) -> Result<AgentReply, Failur
     Ok(AgentReply::Done { already })
 }
 
+/// How this agent is, and the nodes that it knows.
+pub async fn status(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
+    let server = server::status::status(&agent.db, token, agent.serves_since).await?;
+    let nodes = db::nodes::list(&agent.db).await?;
+    let nodes_live = nodes.iter().filter(|node| node.state == "live").count() as u32;
+    Ok(AgentReply::Status { server, nodes_live, nodes: nodes.len() as u32 })
+}
+
 /// Checks every registered node each second until `shutdown`.
 pub async fn check_nodes(agent: Arc<Agent>, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(Duration::from_millis(CHECK_INTERVAL_MS));

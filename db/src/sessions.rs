@@ -88,6 +88,17 @@ pub async fn me(db: &Db, token: &TokenHash) -> Result<Option<Me>> {
     Ok(row.map(|row| Me { session_id: row.get(0), user_id: row.get(1), user: row.get(2), role: row.get(3) }))
 }
 
+/// What the database's clock says, in microseconds since 1970 UTC, for whoever has a session.
+pub async fn clock(db: &Db, token: &TokenHash) -> Result<i64> {
+    let row = db
+        .query_opt(
+            "select us(clock_timestamp()) from live_sessions where token_hash = $1",
+            &[&token.as_bytes()],
+        )
+        .await?;
+    row.map(|row| row.get(0)).ok_or_else(Error::unauthenticated)
+}
+
 /// Ends the session of this token. `already` also when there never was one: there is none now.
 pub async fn end_own(db: &Db, token: &TokenHash) -> Result<bool> {
     let row = db

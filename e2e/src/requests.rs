@@ -50,7 +50,8 @@ pub fn node_requests(area_id: AreaId) -> Vec<NodeRequest> {
         | NodeRequest::Undo { .. }
         | NodeRequest::Follow { .. }
         | NodeRequest::Verify { .. } => true,
-        NodeRequest::Check => false, // open to everyone
+        NodeRequest::Check => false,  // open to everyone
+        NodeRequest::Status => false, // about no area
     });
     assert_eq!(kinds.count(), 10);
     requests
@@ -69,6 +70,7 @@ pub fn agent_requests() -> Vec<AgentRequest> {
         AgentRequest::Areas { after: None },
         AgentRequest::Subscriptions { after: None },
         AgentRequest::Where { areas: vec![] },
+        AgentRequest::Status,
     ];
     let kinds = requests.iter().filter(|request| match request {
         AgentRequest::Whoami
@@ -78,12 +80,13 @@ pub fn agent_requests() -> Vec<AgentRequest> {
         | AgentRequest::EndAllSessions
         | AgentRequest::Areas { .. }
         | AgentRequest::Subscriptions { .. }
-        | AgentRequest::Where { .. } => true,
+        | AgentRequest::Where { .. }
+        | AgentRequest::Status => true,
         AgentRequest::Register { .. } | AgentRequest::Login { .. } | AgentRequest::Logout => false,
         AgentRequest::Announce { .. } => false, // nodes, known by their row in the database
         AgentRequest::Admin(_) => false,        // below
     });
-    assert_eq!(kinds.count(), 8);
+    assert_eq!(kinds.count(), 9);
     requests
 }
 

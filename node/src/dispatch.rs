@@ -48,6 +48,7 @@ async fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Resu
         }
         NodeRequest::Follow { areas, wait_ms } => follow::follow(node, token, areas, wait_ms).await,
         NodeRequest::Verify { area_id, after } => articles::verify(node, token, area_id, after).await,
+        NodeRequest::Status => status(node, token).await,
     }
 }
 
@@ -58,4 +59,9 @@ fn check(node: &Node) -> NodeReply {
         version: env!("CARGO_PKG_VERSION").to_string(),
         draining: node.is_draining(),
     })
+}
+
+async fn status(node: &Node, token: Option<Token>) -> Result<NodeReply, Failure> {
+    let server = server::status::status(&node.db, token, node.serves_since).await?;
+    Ok(NodeReply::Status { server, node_id: node.node_id, draining: node.is_draining() })
 }

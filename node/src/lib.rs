@@ -25,7 +25,7 @@ use membership::Membership;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,7 @@ pub struct Node {
     pub lanes: Lanes,
     pub hub: Arc<Hub>,
     pub membership: Membership,
+    pub serves_since: Instant,
     draining: AtomicBool,
 }
 
@@ -97,6 +98,7 @@ pub async fn run(
     let node = Arc::new(Node {
         node_id,
         membership: Membership::default(),
+        serves_since: Instant::now(),
         draining: AtomicBool::new(false),
         lanes: Lanes::start(LANES, &db.apart(LANES)?, &hub, &mut tasks),
         hub,

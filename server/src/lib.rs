@@ -5,6 +5,7 @@
 //! - [`options`]: the flags of every server, with their variables and secret files.
 //! - [`logging`]: logs on standard error.
 //! - [`http`]: `/healthz` and `/readyz`.
+//! - [`status`]: how a server is, as `Status` asks it.
 //! - [`process`]: signals, the ready line, how a process ends.
 
 pub mod failure;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod logging;
 pub mod options;
 pub mod process;
+pub mod status;
 
 pub use failure::Failure;
 pub use process::{exit, joined, ready, say, shutdown_on};

@@ -87,3 +87,17 @@ pub enum ReplyBody {
     Agent(AgentReply),
     Node(NodeReply),
 }
+
+/// How a server is. It reaches its database, or the answer would have been `unavailable`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub version: String,
+    /// Since it began to serve.
+    pub uptime_s: u64,
+    /// The clocks of the server and of the database, as far apart as they are but for `database_us`. Articles carry the
+    /// database's.
+    pub now_us: i64,
+    pub database_now_us: i64,
+    /// How long asking the database took, in microseconds.
+    pub database_us: u64,
+}

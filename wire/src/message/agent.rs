@@ -1,6 +1,6 @@
 //! What agents are asked and answer: accounts, sessions, areas, administration, and where nodes are.
 
-use super::{AreaId, Password, Seq, Token};
+use super::{AreaId, Password, Seq, ServerStatus, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,6 +50,8 @@ pub enum AgentRequest {
     Announce {
         node_id: Uuid,
     },
+    /// How this agent is, for whoever wants to know what is wrong. Answered within a second or so.
+    Status,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,6 +196,12 @@ pub enum AgentReply {
     Audit {
         entries: Vec<AuditEntry>,
         more: bool,
+    },
+    Status {
+        server: ServerStatus,
+        /// Nodes that clients are sent to, of all that are registered.
+        nodes_live: u32,
+        nodes: u32,
     },
 }
 

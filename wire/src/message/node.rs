@@ -1,6 +1,6 @@
 //! What nodes are asked and answer: posts, pages, cursors, and followers.
 
-use super::{AreaId, Seq};
+use super::{AreaId, Seq, ServerStatus};
 use crate::error::ErrorReply;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -56,6 +56,8 @@ pub enum NodeRequest {
         area_id: AreaId,
         after: Seq,
     },
+    /// How this node is, for whoever wants to know what is wrong. Answered within a second or so.
+    Status,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,6 +135,11 @@ pub enum NodeReply {
         ended: Vec<FollowEnded>,
     },
     Verified(VerifyPage),
+    Status {
+        server: ServerStatus,
+        node_id: Uuid,
+        draining: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

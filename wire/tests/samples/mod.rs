@@ -26,16 +26,17 @@ macro_rules! variants {
 
 variants!(agent_request, AGENT_REQUESTS, AgentRequest:
     Register Login Logout Whoami ChangePassword Sessions EndSession EndAllSessions Areas Subscriptions Where Admin
-    Announce);
+    Announce Status);
 variants!(admin_request, ADMIN_REQUESTS, AdminRequest:
     AreaAdd AreaSet AreaRemove AreaRestore AreaList ArticleRemove UserList UserAdd UserPassword UserRole UserDisable
     UserEnable UserSessions Audit);
 variants!(node_request, NODE_REQUESTS, NodeRequest:
-    Check Subscribe Unsubscribe Post Delete Read MarkRead CatchUp Undo Follow Verify);
+    Check Subscribe Unsubscribe Post Delete Read MarkRead CatchUp Undo Follow Verify Status);
 variants!(agent_reply, AGENT_REPLIES, AgentReply:
-    LoggedIn Done Whoami Sessions Ended Areas Subscriptions Located AreaChanged AreaList UserList Audit);
+    LoggedIn Done Whoami Sessions Ended Areas Subscriptions Located AreaChanged AreaList UserList Audit
+    Status);
 variants!(node_reply, NODE_REPLIES, NodeReply:
-    Checked Subscribed Unsubscribed Posted Deleted Page Marked CursorMoved Followed Verified);
+    Checked Subscribed Unsubscribed Posted Deleted Page Marked CursorMoved Followed Verified Status);
 variants!(error_code, ERROR_CODES, ErrorCode:
     Invalid TooLarge Unauthenticated Denied NotFound Conflict Busy Unavailable Draining);
 variants!(role, ROLES, Role: User Admin);
@@ -112,6 +113,7 @@ pub fn agent_requests() -> Vec<(&'static str, AgentRequest)> {
     ];
     requests.extend(admin_requests().into_iter().map(|(note, request)| (note, AgentRequest::Admin(request))));
     requests.push(("", AgentRequest::Announce { node_id: SOME_ID }));
+    requests.push(("", AgentRequest::Status));
     requests
 }
 
@@ -187,6 +189,7 @@ pub fn node_requests() -> Vec<(&'static str, NodeRequest)> {
             },
         ),
         ("", NodeRequest::Verify { area_id: AREA, after: 5_000 }),
+        ("", NodeRequest::Status),
         // Not that anybody asks for these: every width of an integer, and both signs.
         (" (1 byte, the most)", NodeRequest::Verify { area_id: AreaId(125), after: -125 }),
         (" (2 bytes)", NodeRequest::Verify { area_id: AreaId(126), after: -126 }),
@@ -351,7 +354,18 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                 more: true,
             },
         ),
+        ("", AgentReply::Status { server: server_status(), nodes_live: 2, nodes: 3 }),
     ]
+}
+
+fn server_status() -> ServerStatus {
+    ServerStatus {
+        version: "0.1.0".into(),
+        uptime_s: 86_400,
+        now_us: AT_US,
+        database_now_us: AT_US + 1,
+        database_us: 700,
+    }
 }
 
 fn page() -> Page {
@@ -418,5 +432,6 @@ pub fn node_replies() -> Vec<(&'static str, NodeReply)> {
                 expired_through: 12,
             }),
         ),
+        ("", NodeReply::Status { server: server_status(), node_id: SOME_ID, draining: true }),
     ]
 }
