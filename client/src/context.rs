@@ -38,8 +38,7 @@ impl Context {
     pub fn load(settings: &Settings) -> anyhow::Result<Self> {
         let path = path(settings);
         let Some(bytes) = files::read_if_there(&path)? else { return Ok(Self::default()) };
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is damaged: remove it and log in again", path.display()))
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged: log in again", path.display()))
     }
 
     /// Reads, changes and replaces the file under a lock, so that two commands do not undo each other's change.
@@ -59,6 +58,11 @@ impl Context {
             files::replace(&path, &serde_json::to_vec_pretty(&context)?)?;
         }
         Ok(context)
+    }
+
+    /// Whether a session could be kept, asked before one is made: one that nobody holds would stay behind.
+    pub fn check_writable(settings: &Settings) -> anyhow::Result<()> {
+        files::check_writable(&settings.state_dir.join("contexts"))
     }
 
     pub fn token(&self) -> Option<Token> {

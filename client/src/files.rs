@@ -39,6 +39,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Whether a file can be made in `dir`, which is made if need be.
+pub fn check_writable(dir: &Path) -> anyhow::Result<()> {
+    private_dir(dir)?;
+    let tmp = dir.join(format!(".{}.tmp", Uuid::new_v4()));
+    let made = create_private(&tmp).and_then(|_| fs::remove_file(&tmp));
+    made.with_context(|| format!("cannot write in {}: check its permissions and free space", dir.display()))
+}
+
 /// Makes renames and new names in `dir` survive a crash.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()

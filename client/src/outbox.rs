@@ -28,6 +28,8 @@ const SYNC_EACH_MAX: usize = 8;
 pub const TAKEN_MAX: usize = 400;
 const SUFFIX: &str = ".json";
 const TMP_SUFFIX: &str = ".tmp";
+/// What could not be understood: kept, and told of, until a person has looked at it.
+const DAMAGED_SUFFIX: &str = ".damaged";
 
 pub struct Outbox {
     dir: PathBuf,
@@ -87,7 +89,10 @@ impl Outbox {
         });
         if let Err(error) = saved {
             written.iter().for_each(|(tmp, _)| drop(fs::remove_file(tmp)));
-            let nothing_sent = format!("cannot save the post in {}: nothing was sent", self.dir.display());
+            let nothing_sent = format!(
+                "cannot save the post in {}, so nothing was sent: check its permissions and free space",
+                self.dir.display()
+            );
             return Err(error).context(nothing_sent);
         }
         Ok(written.into_iter().map(|(_, entry)| entry).collect())
@@ -141,7 +146,7 @@ impl Outbox {
         let mut found = Vec::new();
         for path in self.file_names()? {
             let Some(bytes) = files::read_if_there(&path)? else { continue }; // sent meanwhile
-            let post = parse(&bytes, &path)?;
+            let Some(post) = parse_or_set_aside(&bytes, &path)? else { continue };
             if owner.owns(&post) && wanted(&post) {
                 found.push((post.created_at_us, post.id, path));
             }
@@ -155,11 +160,18 @@ impl Outbox {
         let mut posts = Vec::new();
         for path in self.file_names()? {
             let Some(bytes) = files::read_if_there(&path)? else { continue }; // sent meanwhile
-            posts.push(parse(&bytes, &path)?);
+            posts.extend(parse_or_set_aside(&bytes, &path)?);
         }
         posts.retain(|post| owner.owns(post));
         posts.sort_by_key(|post| (post.created_at_us, post.id));
         Ok(posts)
+    }
+
+    /// Files that were entries and cannot be understood.
+    pub fn damaged(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let is_damaged = |path: &PathBuf| path.to_string_lossy().ends_with(DAMAGED_SUFFIX);
+        files.map(|file| file.path()).filter(is_damaged).collect()
     }
 
     /// Keeps a refused text where its author finds it.
@@ -229,7 +241,7 @@ fn take_entry(path: PathBuf) -> anyhow::Result<Option<Entry>> {
         return Ok(None);
     }
     let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
-    Ok(Some(Entry { post: parse(&bytes, &path)?, path, lock }))
+    Ok(parse_or_set_aside(&bytes, &path)?.map(|post| Entry { post, path, lock }))
 }
 
 fn is_at(file: &File, path: &Path) -> anyhow::Result<bool> {
@@ -237,9 +249,14 @@ fn is_at(file: &File, path: &Path) -> anyhow::Result<bool> {
     Ok(fs::metadata(path).is_ok_and(|there| there.ino() == opened.ino() && there.dev() == opened.dev()))
 }
 
-fn parse(bytes: &[u8], path: &Path) -> anyhow::Result<OutboxPost> {
-    serde_json::from_slice(bytes)
-        .with_context(|| format!("{} is damaged: look at it and remove it", path.display()))
+/// A damaged file (the disk, or somebody's editor: entries are never visible half) keeps no other post from being sent.
+fn parse_or_set_aside(bytes: &[u8], path: &Path) -> anyhow::Result<Option<OutboxPost>> {
+    if let Ok(post) = serde_json::from_slice(bytes) {
+        return Ok(Some(post));
+    }
+    let aside = path.with_extension(&DAMAGED_SUFFIX[1..]);
+    fs::rename(path, &aside).with_context(|| format!("{} is damaged: look at it", path.display()))?;
+    Ok(None)
 }
 
 fn remove_leftover(path: &Path) {

@@ -1,7 +1,7 @@
 //! From arguments to an exit code.
 
 use crate::command::{Cli, Command};
-use crate::execute::execute;
+use crate::execute::{execute, needs_session};
 use crate::exit::{self, Failure};
 use crate::render::Output;
 use crate::repl;
@@ -53,7 +53,10 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// One command, of the command line or of the prompt. Shows what comes of it.
 pub async fn run_command(command: Command, settings: &Settings, output: &Output, stop: &Stop) -> u8 {
     let done = async {
-        let session = Session::open(settings, output)?;
+        let session = match needs_session(&command) {
+            true => Session::open(settings, output)?,
+            false => Session::open_anew(settings, output),
+        };
         let outcome = execute(command, &session, stop).await?;
         let code = outcome.exit_code();
         output.show(outcome).await?;

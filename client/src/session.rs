@@ -47,7 +47,15 @@ pub struct Nodes {
 
 impl Session {
     pub fn open(settings: &Settings, output: &Output) -> Result<Self, Failure> {
-        let context = Context::load(settings)?;
+        Ok(Self::with_context(settings, output, Context::load(settings)?))
+    }
+
+    /// For what needs no session and may make one: a damaged context is no reason not to.
+    pub fn open_anew(settings: &Settings, output: &Output) -> Self {
+        Self::with_context(settings, output, Context::load(settings).unwrap_or_default())
+    }
+
+    fn with_context(settings: &Settings, output: &Output, context: Context) -> Self {
         let given = settings.agents.clone().filter(|agents| !agents.is_empty());
         let known = || Some(context.agents.clone()).filter(|agents| !agents.is_empty());
         let agents = given.or_else(known).unwrap_or_else(|| vec![AGENT_DEFAULT.into()]);
@@ -60,7 +68,7 @@ impl Session {
             left: settings.timeout,
             context,
         };
-        Ok(Self { settings: settings.clone(), output: output.clone(), state: Mutex::new(state) })
+        Self { settings: settings.clone(), output: output.clone(), state: Mutex::new(state) }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -120,7 +120,11 @@ async fn copy_of_template(postgres: &PrivatePostgres) -> TestDatabase {
     let admin_dsn = postgres.dsn("postgres");
     let statement = format!("create database {name} template {TEMPLATE}");
     connect(&admin_dsn).await.batch_execute(&statement).await.expect("the test's database is created");
-    TestDatabase { dsn: postgres.dsn(&name), name, admin_dsn }
+    let database = TestDatabase { dsn: postgres.dsn(&name), name, admin_dsn };
+    // A copy of the template, but an installation of its own.
+    let own_id = "update service set service_id = gen_random_uuid()";
+    database.client().await.batch_execute(own_id).await.expect("the test's database gets an id");
+    database
 }
 
 async fn connect(dsn: &str) -> tokio_postgres::Client {

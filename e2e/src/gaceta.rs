@@ -93,22 +93,13 @@ impl Gaceta {
     }
 
     pub async fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
-        let mut command = self.command(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
-        let mut pipe = child.stdin.take().unwrap();
-        // Who does not read it closes it: that is no failure of the test.
-        let _ = pipe.write_all(stdin.as_bytes()).await;
-        drop(pipe);
-        let output = event(&format!("the end of {args:?}"), child.wait_with_output()).await.unwrap();
-        Ran {
-            code: output.status.code(),
-            signal: output.status.signal(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.run_bytes(args, stdin.as_bytes()).await
     }
 
+    /// Standard input need not be text.
+    pub async fn run_bytes(&self, args: &[&str], stdin: &[u8]) -> Ran {
+        ran(self.command(args), stdin).await
+    }
     /// Runs it with `--json`: it succeeds, and prints one line on standard output and nothing else.
     pub async fn json(&self, line: &str) -> Value {
         self.json_with(&words(line), "").await
@@ -127,7 +118,11 @@ impl Gaceta {
     }
 
     pub async fn fails_with(&self, args: &[&str], stdin: &str, code: i32) -> Value {
-        let ran = self.run_with(&[&["--json"], args].concat(), stdin).await;
+        self.fails_bytes(args, stdin.as_bytes(), code).await
+    }
+
+    pub async fn fails_bytes(&self, args: &[&str], stdin: &[u8], code: i32) -> Value {
+        let ran = self.run_bytes(&[&["--json"], args].concat(), stdin).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{args:?}: {ran:?}");
         let error = one_line(&ran.stderr)["error"].clone();
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{args:?}: {ran:?}");
@@ -148,6 +143,24 @@ impl Gaceta {
         let seqs: Vec<i64> = articles.iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, (1..=seqs.len() as i64).collect::<Vec<_>>(), "I2: a hole, or out of order");
         articles.into_iter().map(|(_, body)| body).collect()
+    }
+}
+
+/// Runs it to its end.
+pub async fn ran(mut command: std::process::Command, stdin: &[u8]) -> Ran {
+    let what = format!("the end of {command:?}");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // Who does not read it closes it: that is no failure of the test.
+    let _ = pipe.write_all(stdin).await;
+    drop(pipe);
+    let output = event(&what, child.wait_with_output()).await.unwrap();
+    Ran {
+        code: output.status.code(),
+        signal: output.status.signal(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

@@ -31,6 +31,7 @@ async fn log_in(session: &Session, request: AgentRequest, registers: bool) -> Re
 }
 
 async fn store_session(session: &Session, request: AgentRequest) -> Result<LoggedIn, Failure> {
+    Context::check_writable(&session.settings)?;
     match session.agent(request).await? {
         AgentReply::LoggedIn(logged_in) => {
             let agents = session.agents();

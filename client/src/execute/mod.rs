@@ -35,7 +35,7 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
     }
 }
 
-fn needs_session(command: &Command) -> bool {
+pub fn needs_session(command: &Command) -> bool {
     !matches!(command, Command::Register { .. } | Command::Login { .. } | Command::Completions { .. })
 }
 

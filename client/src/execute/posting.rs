@@ -29,13 +29,25 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
         Some(area) => sender.post_new(area, bodies, args.id).await?,
         None => sender.resume().await?,
     }
+    note_damaged(session, &sender.outbox);
     sender.report.end(session, !args.lines && !args.resume).await
 }
 
 pub async fn outbox(session: &Session) -> Result<Outcome, Failure> {
     let identity = session.identity().await?;
     let outbox = Outbox::new(&session.settings.state_dir);
-    Ok(Outcome::Outbox(outbox.list(owner(&identity))?))
+    let waiting = outbox.list(owner(&identity))?;
+    note_damaged(session, &outbox);
+    Ok(Outcome::Outbox(waiting))
+}
+
+fn note_damaged(session: &Session, outbox: &Outbox) {
+    for path in outbox.damaged() {
+        let path = path.display();
+        session
+            .output
+            .note(&format!("{path} is damaged, its text may still be in it: look at it, then remove it."));
+    }
 }
 
 pub async fn delete(session: &Session, article: ArticleRef) -> Result<Outcome, Failure> {
