@@ -13,6 +13,7 @@ const AFTER_HELP: &str = "\
 Environment:
   GACETA_AGENTS   like --agents
   GACETA_CONTEXT  like --context
+  GACETA_CONFIG   the file with the contexts [default: ~/.config/gaceta/config.toml]
   GACETA_TOKEN    a session's token, instead of the context's
   NO_COLOR        no colours
 
@@ -37,7 +38,7 @@ pub struct GlobalArgs {
     /// Where the service is; only these are tried
     #[arg(long, global = true, value_name = "HOST:PORT,…", value_delimiter = ',', value_parser = parse_address)]
     pub agents: Vec<String>,
-    /// Which session, when there are several [default: default]
+    /// Which session, when there are several [default: the one of `gaceta context use`]
     #[arg(long, global = true, value_name = "NAME", value_parser = parse_context)]
     pub context: Option<String>,
     /// How long the service may take [default: 10s]
@@ -137,6 +138,9 @@ pub enum Command {
     /// Manage areas, articles and users
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Manage contexts: names for services, each with a session of its own
+    #[command(subcommand)]
+    Context(ContextCommand),
     /// Print the completion script of a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -150,6 +154,30 @@ pub enum SessionsAction {
         /// All of them, this one included
         #[arg(long, conflicts_with = "session_id")]
         all: bool,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ContextCommand {
+    /// Name a service: --agents says where it is
+    Add {
+        #[arg(value_parser = parse_context)]
+        name: String,
+    },
+    /// List the contexts, and who is logged in where
+    List,
+    /// Make a context the current one
+    Use {
+        #[arg(value_parser = parse_context)]
+        name: String,
+    },
+    /// Forget a context and its session; posts in the outbox stay
+    Remove {
+        #[arg(value_parser = parse_context)]
+        name: String,
+        /// Also when it is the current one
+        #[arg(long)]
+        force: bool,
     },
 }
 

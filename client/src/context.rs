@@ -2,14 +2,13 @@
 //! each context, under `contexts/`.
 
 use crate::files;
-use crate::settings::Settings;
+use crate::settings::{Settings, parse_context};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 use uuid::Uuid;
-use wire::{LoggedIn, Token};
+use wire::{LoggedIn, Role, Token};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
@@ -21,6 +20,9 @@ pub struct Context {
     pub last_agent: Option<String>,
     #[serde(default)]
     pub identity: Option<Identity>,
+    /// What they were the last time that the service was asked: for help only, the service decides.
+    #[serde(default)]
+    pub role: Option<Role>,
     /// Hexadecimal. Never shown.
     #[serde(default)]
     pub token: Option<String>,
@@ -44,12 +46,7 @@ impl Context {
     /// Reads, changes and replaces the file under a lock, so that two commands do not undo each other's change.
     pub fn update(settings: &Settings, change: impl FnOnce(&mut Self)) -> anyhow::Result<Self> {
         let path = path(settings);
-        files::private_dir(&settings.state_dir.join("contexts"))?;
-        let lock_path = path.with_extension("lock");
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
-        let lock =
-            lock.with_context(|| format!("cannot write {}: check its permissions", lock_path.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        let _lock = files::lock(&path.with_extension("lock"))?;
         // A damaged file must not keep anybody from logging in again.
         let mut context = Self::load(settings).unwrap_or_default();
         let before = context.clone();
@@ -65,6 +62,35 @@ impl Context {
         files::check_writable(&settings.state_dir.join("contexts"))
     }
 
+    /// Removes the file, and returns what stood in it.
+    pub fn forget(settings: &Settings) -> anyhow::Result<Self> {
+        let path = path(settings);
+        let _lock = files::lock(&path.with_extension("lock"))?;
+        let context = Self::load(settings).unwrap_or_default();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(context),
+        }
+    }
+
+    /// Every context that has a file.
+    pub fn names(state_dir: &Path) -> anyhow::Result<Vec<String>> {
+        let dir = state_dir.join("contexts");
+        let files = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => {
+                files.with_context(|| format!("cannot read {}: check its permissions", dir.display()))?
+            }
+        };
+        let name = |file: io::Result<fs::DirEntry>| {
+            let name = file.ok()?.file_name().into_string().ok()?;
+            name.strip_suffix(".json").filter(|name| parse_context(name).is_ok()).map(str::to_owned)
+        };
+        Ok(files.filter_map(name).collect())
+    }
+
     pub fn token(&self) -> Option<Token> {
         self.token.as_deref().and_then(Token::from_text)
     }
@@ -72,12 +98,14 @@ impl Context {
     pub fn log_in(&mut self, session: &LoggedIn, agents: &[String]) {
         self.agents = agents.to_vec();
         self.identity = Some(Identity { user: session.user.clone(), service_id: session.service_id });
+        self.role = Some(session.role);
         self.token = Some(session.token.to_text());
     }
 
     /// Forgets the session; where the service is stays known.
     pub fn log_out(&mut self) {
         self.identity = None;
+        self.role = None;
         self.token = None;
     }
 }
@@ -108,7 +136,8 @@ mod tests {
         };
         Context::update(&settings, |c| c.log_in(&session, &["a:1".into()])).unwrap();
         let loaded = Context::load(&settings).unwrap();
-        assert_eq!(loaded.token(), Some(Token([7; 32])));
+        assert_eq!((loaded.token(), loaded.role), (Some(Token([7; 32])), Some(wire::Role::User)));
+        assert_eq!(Context::names(&settings.state_dir).unwrap(), ["default"]);
         let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(path(&settings)), 0o600);
         assert_eq!(mode(settings.state_dir.join("contexts")), 0o700);
@@ -116,5 +145,7 @@ mod tests {
         Context::update(&settings, Context::log_out).unwrap();
         let loaded = Context::load(&settings).unwrap();
         assert_eq!((loaded.token(), loaded.agents), (None, vec!["a:1".to_owned()]));
+        Context::forget(&settings).unwrap();
+        assert!(Context::names(&settings.state_dir).unwrap().is_empty());
     }
 }

@@ -17,6 +17,15 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Held until it is dropped, against other processes that do the same.
+pub fn lock(path: &Path) -> anyhow::Result<File> {
+    private_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    let lock = lock.with_context(|| format!("cannot write {}: check its permissions", path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(lock)
+}
+
 /// A new file of ours under a name that nobody has; renamed into place when it is complete.
 pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)

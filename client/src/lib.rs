@@ -6,14 +6,15 @@
 //! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
 //! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
 //!   under it, with retries and hedging.
-//! - [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
+//! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
-//! - [`settings`], [`values`], [`files`], [`stop`]: small things under all of them.
+//! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`]: small things under all of them.
 //!
 //! This crate knows the protocol and nothing of the database.
 
 pub mod command;
+pub mod config;
 pub mod context;
 pub mod execute;
 pub mod exit;
@@ -26,6 +27,7 @@ pub mod run;
 pub mod session;
 pub mod settings;
 pub mod stop;
+pub mod suggest;
 pub mod terminal;
 pub mod transport;
 pub mod values;

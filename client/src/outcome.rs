@@ -30,6 +30,21 @@ pub enum Outcome {
         agents: Vec<String>,
     },
     PasswordChanged,
+    Contexts(Vec<ContextSummary>),
+    ContextAdded {
+        name: String,
+        agents: Vec<String>,
+        already: bool,
+    },
+    ContextUsed {
+        name: String,
+        already: bool,
+    },
+    ContextRemoved {
+        name: String,
+        /// Whose session was forgotten.
+        user: Option<String>,
+    },
     Sessions(Vec<SessionSummary>),
     SessionsEnded {
         sessions: u64,
@@ -90,6 +105,16 @@ pub enum Outcome {
         already: bool,
     },
     Audit(Vec<AuditEntry>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContextSummary {
+    pub name: String,
+    /// Those that are asked when no others are given.
+    pub agents: Vec<String>,
+    /// Who is logged in.
+    pub user: Option<String>,
+    pub current: bool,
 }
 
 /// Consecutive pages of one area, as one.

@@ -42,7 +42,7 @@ const LEAVE_WAIT: Duration = Duration::from_secs(3);
 /// Reads and runs commands until Ctrl-D, `exit`, or `shutdown`. May be awaited on any runtime of tokio, next to
 /// servers; while it runs Ctrl-C belongs to it. The terminal is as it was when this returns.
 pub async fn prompt(
-    settings: Settings,
+    mut settings: Settings,
     greeting: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
@@ -54,7 +54,11 @@ pub async fn prompt(
     let lines = Lines::start(&settings, names.clone())?;
     output.greet(greeting);
     let mut names_at: Option<Instant> = None;
+    let mut changes_context = false;
     loop {
+        if changes_context && let Err(failure) = settings.follow_config() {
+            output.failure(&failure);
+        }
         let mut line = lines.next(prompt_text(&settings))?;
         let is_old = names_at.is_none_or(|at| at.elapsed() > AREA_NAMES_AGE_MAX);
         let read = tokio::select! {
@@ -83,6 +87,7 @@ pub async fn prompt(
         if changes_areas(&words) {
             names_at = None;
         }
+        changes_context = words.first().is_some_and(|word| word == "context");
         let stop = Stop::default();
         let command = run_line(words, &settings, &output, &stop);
         tokio::pin!(command);

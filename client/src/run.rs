@@ -55,7 +55,7 @@ pub async fn run_command(command: Command, settings: &Settings, output: &Output,
     let done = async {
         let session = match needs_session(&command) {
             true => Session::open(settings, output)?,
-            false => Session::open_anew(settings, output),
+            false => Session::open_anew(settings, output)?,
         };
         let outcome = execute(command, &session, stop).await?;
         let code = outcome.exit_code();

@@ -47,18 +47,19 @@ pub struct Nodes {
 
 impl Session {
     pub fn open(settings: &Settings, output: &Output) -> Result<Self, Failure> {
-        Ok(Self::with_context(settings, output, Context::load(settings)?))
+        Self::with_context(settings, output, Context::load(settings)?)
     }
 
     /// For what needs no session and may make one: a damaged context is no reason not to.
-    pub fn open_anew(settings: &Settings, output: &Output) -> Self {
+    pub fn open_anew(settings: &Settings, output: &Output) -> Result<Self, Failure> {
         Self::with_context(settings, output, Context::load(settings).unwrap_or_default())
     }
 
-    fn with_context(settings: &Settings, output: &Output, context: Context) -> Self {
+    fn with_context(settings: &Settings, output: &Output, context: Context) -> Result<Self, Failure> {
         let given = settings.agents.clone().filter(|agents| !agents.is_empty());
-        let known = || Some(context.agents.clone()).filter(|agents| !agents.is_empty());
-        let agents = given.or_else(known).unwrap_or_else(|| vec![AGENT_DEFAULT.into()]);
+        let written = settings.config()?.agents(&settings.context).to_vec();
+        let known = [written, context.agents.clone()].into_iter().find(|agents| !agents.is_empty());
+        let agents = given.or(known).unwrap_or_else(|| vec![AGENT_DEFAULT.into()]);
         // A token from outside may be anybody's: who it is, only the service knows.
         let identity = if settings.token.is_some() { None } else { context.identity.clone() };
         let state = State {
@@ -68,7 +69,7 @@ impl Session {
             left: settings.timeout,
             context,
         };
-        Self { settings: settings.clone(), output: output.clone(), state: Mutex::new(state) }
+        Ok(Self { settings: settings.clone(), output: output.clone(), state: Mutex::new(state) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -108,9 +109,24 @@ impl Session {
             AgentReply::Whoami { user, role, service_id, .. } => {
                 let identity = Identity { user, service_id };
                 self.state().identity = Some(identity.clone());
+                self.remember_role(role);
                 Ok((identity, role))
             }
             _ => Err(Failure::unexpected_reply()),
+        }
+    }
+
+    /// For `help`, which lists what this person may do. Failing to write it down matters to nobody.
+    fn remember_role(&self, role: Role) {
+        let is_of_context = self.settings.token.is_none();
+        if is_of_context && self.state().context.role != Some(role) {
+            let token = self.token();
+            let same_session = |context: &Context| context.token() == token;
+            let _ = Context::update(&self.settings, |context| {
+                if same_session(context) {
+                    context.role = Some(role);
+                }
+            });
         }
     }
 

@@ -62,6 +62,11 @@ impl Gaceta {
         self.home.path().join("gaceta")
     }
 
+    /// `config.toml`, whether it is there or not.
+    pub fn config(&self) -> PathBuf {
+        self.home.path().join("config/gaceta/config.toml")
+    }
+
     /// How many files there are in a directory of the state: `outbox`, `drafts`.
     pub fn files(&self, directory: &str) -> usize {
         let files = std::fs::read_dir(self.state().join(directory)).into_iter().flatten().flatten();
@@ -76,6 +81,7 @@ impl Gaceta {
     pub fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = command("gaceta");
         command.args(args).env("XDG_STATE_HOME", self.home.path()).env("GACETA_AGENTS", &self.agents);
+        command.env("XDG_CONFIG_HOME", self.home.path().join("config"));
         // Nothing of the person who runs the tests.
         command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path().join("config"));
         command.envs(self.variables.iter().cloned());

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod areas;
+mod contexts;
 mod delivery;
 pub mod follow;
 pub mod outgoing;
@@ -12,7 +13,7 @@ pub mod posting;
 pub mod reading;
 pub mod verify;
 
-use crate::command::{Cli, Command, SessionsAction};
+use crate::command::{Cli, Command, ContextCommand, SessionsAction};
 use crate::exit::Failure;
 use crate::outcome::Outcome;
 use crate::session::Session;
@@ -36,7 +37,10 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
 }
 
 pub fn needs_session(command: &Command) -> bool {
-    !matches!(command, Command::Register { .. } | Command::Login { .. } | Command::Completions { .. })
+    !matches!(
+        command,
+        Command::Register { .. } | Command::Login { .. } | Command::Context(_) | Command::Completions { .. }
+    )
 }
 
 async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
@@ -66,7 +70,17 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Delete { article } => posting::delete(session, article).await,
         Command::Verify { area } => verify::verify(session, &area).await,
         Command::Admin(command) => admin::admin(session, command).await,
+        Command::Context(command) => context(session, command),
         Command::Completions { shell } => Ok(completions(shell)),
+    }
+}
+
+fn context(session: &Session, command: ContextCommand) -> Result<Outcome, Failure> {
+    match command {
+        ContextCommand::Add { name } => contexts::add(session, name),
+        ContextCommand::List => contexts::list(session),
+        ContextCommand::Use { name } => contexts::change(session, name),
+        ContextCommand::Remove { name, force } => contexts::remove(session, name, force),
     }
 }
 

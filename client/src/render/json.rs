@@ -26,6 +26,10 @@
 //! | `admin user list` | `[{name, role, created_at, disabled_at, sessions}]` |
 //! | `admin user add`, `passwd`, `role`, `disable`, `enable` | `{user, already}` |
 //! | `admin audit` | `[{id, at, actor, action, target, detail}]`, `detail` an object |
+//! | `context list` | `[{name, agents, user, current}]` |
+//! | `context add` | `{name, agents, already}` |
+//! | `context use` | `{name, already}` |
+//! | `context remove` | `{name, user}`, `user` whose session was forgotten |
 //! | `completions` | `{text}` |
 //! | errors | `{error: {code, message}}`, with `pending`, `id`, `resume` when posts wait, `draft` when a text was refused |
 //!
@@ -75,6 +79,12 @@ fn value(outcome: &Outcome) -> Value {
         Outcome::Whoami { user, role, context, agents } => {
             json!({"user": user, "role": role.name(), "context": context, "agents": agents})
         }
+        Outcome::Contexts(contexts) => json!(contexts),
+        Outcome::ContextAdded { name, agents, already } => {
+            json!({"name": name, "agents": agents, "already": already})
+        }
+        Outcome::ContextUsed { name, already } => json!({"name": name, "already": already}),
+        Outcome::ContextRemoved { name, user } => json!({"name": name, "user": user}),
         Outcome::PasswordChanged => json!({"changed": true}),
         Outcome::Sessions(sessions) => sessions.iter().map(session).collect(),
         Outcome::SessionsEnded { sessions } => json!({"ended": sessions}),

@@ -3,7 +3,9 @@
 use super::layout::{body, table, when};
 use super::{Shown, Style, sanitise};
 use crate::exit::Failure;
-use crate::outcome::{Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification};
+use crate::outcome::{
+    ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
+};
 use crate::values::duration_text;
 use wire::{AreaDetails, AreaSummary, Article, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
 
@@ -31,6 +33,17 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
             let line = |(name, value): (&str, &str)| format!("{name:<8}{}\n", sanitise::line(value));
             Shown::data(rows.map(line).concat())
         }
+        Outcome::Contexts(contexts) => Shown::data(contexts_table(contexts)),
+        Outcome::ContextAdded { name, agents, already } => {
+            Shown::note(done_or_already(name, &format!("is at {}", agents.join(", ")), *already))
+        }
+        Outcome::ContextUsed { name, already } => {
+            Shown::note(done_or_already(name, "is the current context now", *already))
+        }
+        Outcome::ContextRemoved { name, user: None } => Shown::note(format!("{name} is forgotten.")),
+        Outcome::ContextRemoved { name, user: Some(user) } => Shown::note(format!(
+            "{name} is forgotten, and {user}'s session in it. It was not ended: that would have been `gaceta logout`."
+        )),
         Outcome::PasswordChanged => Shown::note("Password changed. Your other sessions have ended."),
         Outcome::Sessions(sessions) => list(sessions, "No sessions.", |rows| sessions_table(rows, style)),
         Outcome::SessionsEnded { sessions: 0 } => Shown::note("No session ended: it was over already."),
@@ -128,6 +141,18 @@ fn sessions_table(sessions: &[SessionSummary], style: Style) -> String {
         ]
     };
     table([">ID", "FROM", "SINCE", "LAST USED", "EXPIRES", ""], sessions.iter().map(row).collect())
+}
+
+fn contexts_table(contexts: &[ContextSummary]) -> String {
+    let row = |context: &ContextSummary| {
+        [
+            if context.current { "*".into() } else { String::new() },
+            context.name.clone(),
+            context.user.clone().unwrap_or_else(|| "-".into()),
+            context.agents.join(","),
+        ]
+    };
+    table(["", "CONTEXT", "USER", "AGENTS"], contexts.iter().map(row).collect())
 }
 
 fn areas_table(areas: &[AreaSummary]) -> String {
