@@ -124,6 +124,8 @@ pub struct Reading {
     pub from: Seq,
     pub upto: Seq,
     pub last_seq: Seq,
+    /// Where the reader stood before: what comes after it was unread.
+    pub cursor: Seq,
     pub deleted: Vec<Seq>,
     pub expired_through: Seq,
     pub articles: Vec<Article>,

@@ -8,6 +8,9 @@ use unicode_normalization::UnicodeNormalization;
 /// Characters of a name.
 pub const NAME_CHARS_MAX: usize = 64;
 
+/// Marks on one letter: the heaviest writing has up to four; more grow over the lines above and below.
+const MARKS_MAX: usize = 5;
+
 /// A checked name: as written (in NFC), and the key by which it is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
@@ -42,6 +45,16 @@ impl Name {
                 bad.escape_default()
             )));
         }
+        let mut marks = 0;
+        for (at, c) in text.chars().enumerate() {
+            let is_mark = unicode_normalization::char::is_combining_mark(c);
+            marks = if is_mark { marks + 1 } else { 0 };
+            if is_mark && (at == 0 || marks > MARKS_MAX) {
+                return Err(Error::Invalid(format!(
+                    "a name has marks only on letters, at most {MARKS_MAX} on each"
+                )));
+            }
+        }
         Ok(Self { key: key(&text), text })
     }
 }
@@ -55,9 +68,17 @@ pub fn key(given: &str) -> String {
 
 fn is_allowed(c: char) -> bool {
     // Combining marks belong to letters of many scripts; NFC leaves those that have no composed form.
-    c.is_alphanumeric()
-        || matches!(c, ' ' | '-' | '_' | '.')
-        || unicode_normalization::char::is_combining_mark(c)
+    let is_writing = c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c);
+    is_writing && !is_invisible(c) || matches!(c, ' ' | '-' | '_' | '.')
+}
+
+/// Letters and marks that cannot be seen: two names that differ in them only look the same.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{34F}' // grapheme joiner
+        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' // fillers of Hangul
+        | '\u{17B4}' | '\u{17B5}' // vowels that are not written
+        | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}') // variations
 }
 
 #[cfg(test)]
@@ -80,6 +101,24 @@ mod tests {
             ["", " a", "a  b", "a ", "-a", "a#1", "a/b", "a\nb", "a\u{202e}b", "a\0", "a\tb", long.as_str()]
         {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        for invisible in [
+            "a\u{34F}b",
+            "\u{3164}",
+            "a\u{FE0F}",
+            "a\u{E0101}",
+            "a\u{200B}b",
+            "a\u{200D}b",
+            "a\u{AD}b",
+            "a\u{E0041}",
+        ] {
+            assert!(Name::parse(invisible).is_err(), "{invisible:?}");
+        }
+        for marks in ["\u{301}a".to_owned(), format!("x{}", "\u{302}\u{33F}\u{489}".repeat(2))] {
+            assert!(Name::parse(&marks).is_err(), "{marks:?}");
+        }
+        for name in ["हिन्दी", "བརྒྱུད", "ngữ", "שָׁלוֹם"] {
+            assert!(Name::parse(name).is_ok(), "{name}");
         }
         assert!(Name::parse(&"ñ".repeat(64)).is_ok());
     }

@@ -154,6 +154,7 @@ fn reading(area: &str, page: Page) -> Reading {
         from: page.from,
         upto: page.upto,
         last_seq: page.last_seq,
+        cursor: page.cursor,
         deleted: page.deleted,
         expired_through: page.expired_through,
         articles: page.articles,

@@ -250,6 +250,7 @@ mod tests {
             from: 3,
             upto: 5,
             last_seq: 9,
+            cursor: 0,
             deleted: vec![4],
             expired_through: 3,
             articles: vec![one(5, "x")],

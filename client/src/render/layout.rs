@@ -1,41 +1,78 @@
 //! Columns, lines that fit, and times that people read.
 
-use super::sanitise;
+use super::Style;
+use super::sanitise::{self, char_columns, columns};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Between two columns.
 const GAP: &str = "  ";
 /// Wider lines are hard to read, however wide the terminal is.
 const TEXT_COLUMNS_MAX: usize = 100;
+/// A column of a table is not cut below this, however narrow the terminal is.
+const CELL_COLUMNS_MIN: usize = 6;
+/// Tables have up to three times a row, of up to 28 columns each: below this they show them short.
+const WHOLE_TIMES_COLUMNS_MIN: usize = 120;
+/// A clock may be off by this much before an article is told to come from the future.
+const CLOCK_SKEW_MAX_S: i64 = 15 * 60;
 
-/// Rows under a head, each column as wide as its widest cell; numbers (`>` before the head) to the right. Cells may
-/// hold what others wrote.
-pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
-    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| sanitise::line(&cell))).collect();
+/// Rows under a head, each column as wide as its widest cell; before the head of a column `>` sets it to the right
+/// (numbers), `!` keeps it whole (times, ids). On a terminal the other columns are cut until the lines fit, the widest
+/// first. Cells may hold what others wrote.
+pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>, style: Style) -> String {
+    let mut rows: Vec<[String; N]> =
+        rows.into_iter().map(|row| row.map(|cell| sanitise::line(&cell))).collect();
     let right = head.map(|title| title.starts_with('>'));
-    let head = head.map(|title| title.trim_start_matches('>').to_owned());
+    let whole = head.map(|title| title.starts_with(['>', '!']));
+    rows.insert(0, head.map(|title| title.trim_start_matches(['>', '!']).to_owned()));
     let mut widths = [0; N];
-    for row in std::iter::once(&head).chain(&rows) {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
+            *width = (*width).max(columns(cell));
+        }
+    }
+    if let Some(terminal) = style.terminal {
+        let gaps = GAP.len() * N.saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > terminal {
+            let can_shrink = |&column: &usize| !whole[column] && widths[column] > CELL_COLUMNS_MIN;
+            let Some(widest) = (0..N).filter(can_shrink).max_by_key(|&column| widths[column]) else { break };
+            widths[widest] -= 1;
         }
     }
     let mut out = String::new();
-    for row in std::iter::once(&head).chain(&rows) {
+    for row in rows {
         let mut line = String::new();
         for ((cell, width), right) in row.iter().zip(widths).zip(right) {
-            let padding = " ".repeat(width.saturating_sub(cell.width()));
+            let cell = cut(cell, width, style);
+            let padding = " ".repeat(width.saturating_sub(columns(&cell)));
             match right {
-                true => line.extend([padding.as_str(), cell, GAP]),
-                false => line.extend([cell, padding.as_str(), GAP]),
+                true => line.extend([padding.as_str(), &cell, GAP]),
+                false => line.extend([&cell, padding.as_str(), GAP]),
             }
         }
         out.push_str(line.trim_end());
         out.push('\n');
     }
     out
+}
+
+/// The beginning of harmless text that fits, with a sign that there was more.
+pub fn cut(text: &str, columns_max: usize, style: Style) -> String {
+    if columns(text) <= columns_max {
+        return text.to_owned();
+    }
+    let sign = if style.unicode { "…" } else { "~" };
+    let mut out = String::new();
+    let mut used = columns(sign);
+    for c in text.chars() {
+        used += char_columns(c);
+        if used > columns_max {
+            break;
+        }
+        out.push(c);
+    }
+    out.truncate(out.trim_end().len());
+    out + sign
 }
 
 /// A body under its head, indented so that no line of it can pass for a head; wrapped for a terminal.
@@ -60,30 +97,59 @@ pub fn body(text: &str, terminal: Option<usize>) -> String {
 }
 
 /// At blanks where there are some, in the middle of a word where it is longer than a line.
-fn wrap(line: &str, columns: usize) -> Vec<String> {
-    if line.width() <= columns {
+fn wrap(line: &str, columns_max: usize) -> Vec<String> {
+    if columns(line) <= columns_max {
         return vec![line.trim_end().to_owned()];
     }
     let mut lines = Vec::new();
     let (mut current, mut used) = (String::new(), 0);
     for word in line.split_inclusive(' ') {
-        let width = word.trim_end().width();
-        if used > 0 && used + width > columns {
+        let width = columns(word.trim_end());
+        if used > 0 && used + width > columns_max {
             lines.push(std::mem::take(&mut current).trim_end().to_owned());
             used = 0;
         }
         for c in word.chars() {
-            let width = c.width().unwrap_or(0);
-            if c != ' ' && used + width > columns {
+            let width = char_columns(c);
+            if c != ' ' && used + width > columns_max {
                 lines.push(std::mem::take(&mut current));
                 used = 0;
             }
-            current.push(c);
-            used += width;
+            // Blanks at the end of a line are not shown: a flood of them must not be carried along.
+            if c != ' ' || used < columns_max {
+                current.push(c);
+                used += width;
+            }
         }
     }
     lines.push(current.trim_end().to_owned());
     lines
+}
+
+/// Text with our own colours, as the rows that a terminal makes of it: no row is wider than the terminal.
+pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        let (mut row, mut used) = (String::new(), 0);
+        let mut chars = line.chars();
+        while let Some(c) = chars.next() {
+            if c == '\x1b' {
+                row.push(c);
+                row.extend(chars.by_ref().take_while(|c| *c != 'm'));
+                row.push('m');
+                continue;
+            }
+            let width = char_columns(c);
+            if used + width > columns_max {
+                rows.push(std::mem::take(&mut row));
+                used = 0;
+            }
+            row.push(c);
+            used += width;
+        }
+        rows.push(row);
+    }
+    rows
 }
 
 /// For programs: UTC with microseconds.
@@ -104,12 +170,24 @@ pub fn when(at_us: i64, terminal: bool) -> String {
     format!("{}, {}", ago(now.as_second() - at.as_second()), local.strftime(format))
 }
 
+/// A time in a table: on a narrow terminal only how long ago.
+pub fn moment(at_us: i64, style: Style) -> String {
+    match style.terminal {
+        Some(columns) if columns < WHOLE_TIMES_COLUMNS_MIN => {
+            ago(Timestamp::now().as_second() - at_us.div_euclid(1_000_000))
+        }
+        terminal => when(at_us, terminal.is_some()),
+    }
+}
+
 fn ago(seconds: i64) -> String {
+    if (-CLOCK_SKEW_MAX_S..5).contains(&seconds) {
+        return "just now".into();
+    }
     let (distance, ending, beginning) =
         if seconds < 0 { (-seconds, "", "in ") } else { (seconds, " ago", "") };
     let (number, unit) = match distance {
-        0..5 => return "just now".into(),
-        5..60 => (distance, "s"),
+        ..60 => (distance, "s"),
         60..3_600 => (distance / 60, "min"),
         3_600..86_400 => (distance / 3_600, "h"),
         86_400..172_800 => (1, "day"),
@@ -124,16 +202,46 @@ fn ago(seconds: i64) -> String {
 mod tests {
     use super::*;
 
+    const PIPE: Style =
+        Style { json: false, terminal: None, colour: false, unicode: true, stderr_terminal: false };
+
     #[test]
     fn columns_line_up_also_with_wide_characters() {
         let rows = vec![["news".to_owned(), "7".to_owned()], ["日本".to_owned(), "1234".to_owned()]];
-        assert_eq!(table(["AREA", ">UNREAD"], rows), "AREA  UNREAD\nnews       7\n日本    1234\n");
+        assert_eq!(table(["AREA", ">UNREAD"], rows, PIPE), "AREA  UNREAD\nnews       7\n日本    1234\n");
     }
 
     #[test]
     fn a_hostile_cell_stays_in_its_cell() {
         let rows = vec![["a\nb\x1b[2J".to_owned()]];
-        assert_eq!(table(["X"], rows), "X\na b[2J\n");
+        assert_eq!(table(["X"], rows, PIPE), "X\na b[2J\n");
+    }
+
+    #[test]
+    fn a_table_fits_a_terminal_and_is_whole_in_a_pipe() {
+        let row =
+            ["日".repeat(20), "2026-11-21".to_owned(), "words and more words".to_owned(), "12".to_owned()];
+        let at = |terminal, unicode| {
+            table(["AREA", "!WHEN", "TEXT", ">N"], vec![row.clone()], Style { terminal, unicode, ..PIPE })
+        };
+        let cut = at(Some(40), true);
+        assert!(cut.lines().all(|line| columns(line) <= 40), "{cut}");
+        assert!(
+            cut.contains("日…")
+                && cut.contains("2026-11-21")
+                && cut.contains("words a")
+                && cut.contains("12")
+        );
+        assert!(at(Some(40), false).contains('~') && !at(Some(40), false).contains('…'));
+        assert!(at(None, true).contains(&row[0]) && at(None, true).contains(&row[2]));
+        assert!(at(Some(200), true).contains(&row[2]), "there is room");
+    }
+
+    #[test]
+    fn rows_are_what_a_terminal_makes_of_lines() {
+        assert_eq!(rows("abcdef\n\ngh\n", 4), ["abcd", "ef", "", "gh"]);
+        assert_eq!(rows("\x1b[1mab\x1b[0mcd", 4), ["\x1b[1mab\x1b[0mcd"]);
+        assert_eq!(rows("日日日", 5), ["日日", "日"]);
     }
 
     #[test]
@@ -142,7 +250,8 @@ mod tests {
         assert_eq!(body("one two three", None), "  one two three\n");
         assert_eq!(body("a\n\nb", None), "  a\n\n  b\n");
         assert_eq!(body(&"x".repeat(25), Some(12)), "  xxxxxxxxxx\n  xxxxxxxxxx\n  xxxxx\n");
-        assert!(body(&"日".repeat(6_000), Some(80)).lines().all(|line| line.width() <= 80));
+        assert!(body(&"日".repeat(6_000), Some(80)).lines().all(|line| columns(line) <= 80));
+        assert!(body(&" ".repeat(60_000), Some(80)).len() < 100);
     }
 
     #[test]
@@ -151,6 +260,8 @@ mod tests {
         assert_eq!(when(1_700_000_000_000_001, false), "2023-11-14T22:13:20Z");
         assert_eq!(ago(3), "just now");
         assert_eq!(ago(300), "5 min ago");
+        assert_eq!(ago(40), "40 s ago");
+        assert_eq!(ago(-600), "just now", "a clock that is off");
         assert_eq!(ago(-7_200), "in 2 h");
         assert_eq!(ago(90_000), "1 day ago");
     }

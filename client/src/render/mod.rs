@@ -2,11 +2,13 @@
 //! output, everything else to standard error. What others wrote is made harmless in `sanitise`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod article;
 mod json;
 mod layout;
 mod sanitise;
 mod text;
 
+pub use layout::rows;
 pub use sanitise::{block, line};
 
 use crate::exit::{Failure, Kind};
@@ -34,6 +36,8 @@ pub struct Style {
     /// Columns, when a person reads standard output.
     pub terminal: Option<usize>,
     pub colour: bool,
+    /// The terminal shows more than ASCII. Only our own signs depend on it: texts are shown as they are.
+    pub unicode: bool,
     /// A person reads standard error.
     pub stderr_terminal: bool,
 }
@@ -49,6 +53,7 @@ impl Output {
             json,
             terminal,
             colour: terminal.is_some() && !json && !dumb && !plain("NO_COLOR"),
+            unicode: !dumb && locale_is_utf8(),
             stderr_terminal: io::stderr().is_terminal(),
         };
         Self { style, stdout: Arc::new(Mutex::new(io::stdout())), stderr: Arc::new(Mutex::new(io::stderr())) }
@@ -164,6 +169,21 @@ impl Shown {
     fn note(note: impl Into<String>) -> Self {
         Self { data: String::new(), notes: vec![note.into()] }
     }
+}
+
+fn bold(text: &str, style: Style) -> String {
+    if style.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn dim(text: &str, style: Style) -> String {
+    if style.colour { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// As POSIX has it: the first of these that says anything.
+fn locale_is_utf8() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
+    let locale = variables.iter().find(|value| !value.is_empty()).map(|value| value.to_lowercase());
+    locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
 }
 
 fn columns(stdout: &io::Stdout) -> usize {

@@ -1,13 +1,14 @@
 //! Text for people, and plain stable lines for a pipe. Nothing to tell is told on standard error, with what to do.
 
-use super::layout::{body, table, when};
+use super::article::item_text;
+use super::layout::{cut, moment, table};
 use super::{Shown, Style, sanitise};
 use crate::exit::Failure;
 use crate::outcome::{
     ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
 };
 use crate::values::duration_text;
-use wire::{AreaDetails, AreaSummary, Article, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
+use wire::{AreaDetails, AreaSummary, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
 
 /// Of missing or damaged numbers, as text.
 const NUMBERS_SHOWN_MAX: usize = 20;
@@ -33,7 +34,7 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
             let line = |(name, value): (&str, &str)| format!("{name:<8}{}\n", sanitise::line(value));
             Shown::data(rows.map(line).concat())
         }
-        Outcome::Contexts(contexts) => Shown::data(contexts_table(contexts)),
+        Outcome::Contexts(contexts) => Shown::data(contexts_table(contexts, style)),
         Outcome::ContextAdded { name, agents, already } => {
             Shown::note(done_or_already(name, &format!("is at {}", agents.join(", ")), *already))
         }
@@ -50,11 +51,13 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
         Outcome::SessionsEnded { sessions } => {
             Shown::note(format!("{} ended.", count(*sessions as i64, "session")))
         }
-        Outcome::Areas(areas) => list(areas, "No areas yet: an administrator makes them.", areas_table),
+        Outcome::Areas(areas) => {
+            list(areas, "No areas yet: an administrator makes them.", |rows| areas_table(rows, style))
+        }
         Outcome::Subscriptions(rows) => list(
             rows,
             "No subscriptions: `gaceta areas` lists what there is, `gaceta subscribe AREA` subscribes.",
-            subscriptions_table,
+            |rows| subscriptions_table(rows, style),
         ),
         Outcome::Subscribed { area, already: true, .. } => {
             Shown::note(format!("You were subscribed to {area} already."))
@@ -91,7 +94,7 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
             Shown::note(format!("{done} Until it is purged, `gaceta admin area restore` brings it back."))
         }
         Outcome::AreaList(areas) => {
-            list(areas, "No areas yet: `gaceta admin area add NAME`.", area_details_table)
+            list(areas, "No areas yet: `gaceta admin area add NAME`.", |rows| area_details_table(rows, style))
         }
         Outcome::UserList(users) => list(users, "No users.", |rows| users_table(rows, style)),
         Outcome::UserChanged { user, done, already } => Shown::note(done_or_already(user, done, *already)),
@@ -129,7 +132,7 @@ fn done_or_already(what: &str, done: &str, already: bool) -> String {
 }
 
 fn sessions_table(sessions: &[SessionSummary], style: Style) -> String {
-    let when = |at_us| when(at_us, style.terminal.is_some());
+    let when = |at_us| moment(at_us, style);
     let row = |session: &SessionSummary| {
         [
             session.session_id.to_string(),
@@ -140,10 +143,10 @@ fn sessions_table(sessions: &[SessionSummary], style: Style) -> String {
             if session.current { "this one".into() } else { String::new() },
         ]
     };
-    table([">ID", "FROM", "SINCE", "LAST USED", "EXPIRES", ""], sessions.iter().map(row).collect())
+    table([">ID", "FROM", "!SINCE", "!LAST USED", "!EXPIRES", "!"], sessions.iter().map(row).collect(), style)
 }
 
-fn contexts_table(contexts: &[ContextSummary]) -> String {
+fn contexts_table(contexts: &[ContextSummary], style: Style) -> String {
     let row = |context: &ContextSummary| {
         [
             if context.current { "*".into() } else { String::new() },
@@ -152,20 +155,20 @@ fn contexts_table(contexts: &[ContextSummary]) -> String {
             context.agents.join(","),
         ]
     };
-    table(["", "CONTEXT", "USER", "AGENTS"], contexts.iter().map(row).collect())
+    table(["!", "CONTEXT", "USER", "AGENTS"], contexts.iter().map(row).collect(), style)
 }
 
-fn areas_table(areas: &[AreaSummary]) -> String {
+fn areas_table(areas: &[AreaSummary], style: Style) -> String {
     let row = |area: &AreaSummary| {
         let unread = area.unread.map_or("-".into(), |unread| unread.to_string());
         [area.name.clone(), unread, area.last_seq.to_string(), area.description.clone()]
     };
-    table(["AREA", ">UNREAD", ">LAST", "DESCRIPTION"], areas.iter().map(row).collect())
+    table(["AREA", ">UNREAD", ">LAST", "DESCRIPTION"], areas.iter().map(row).collect(), style)
 }
 
-fn subscriptions_table(subscriptions: &[SubscriptionSummary]) -> String {
+fn subscriptions_table(subscriptions: &[SubscriptionSummary], style: Style) -> String {
     let row = |s: &SubscriptionSummary| [s.name.clone(), s.unread.to_string(), s.cursor.to_string()];
-    table(["AREA", ">UNREAD", ">READ TO"], subscriptions.iter().map(row).collect())
+    table(["AREA", ">UNREAD", ">READ TO"], subscriptions.iter().map(row).collect(), style)
 }
 
 fn reading(reading: &Reading, style: Style) -> Shown {
@@ -173,7 +176,13 @@ fn reading(reading: &Reading, style: Style) -> Shown {
     if reading.upto < reading.from {
         return Shown::note(format!("Nothing to read in {area} (it ends at #{}).", reading.last_seq));
     }
-    let mut shown = Shown::data(reading.items().iter().map(|item| item_text(area, item, style)).collect());
+    let mut shown = Shown::data(
+        reading
+            .items()
+            .iter()
+            .map(|item| item_text(area, item, item.seq() > reading.cursor, style))
+            .collect(),
+    );
     shown.notes.extend(expired_note(area, reading.expired()));
     if reading.more {
         let left = reading.last_seq - reading.upto;
@@ -186,41 +195,13 @@ fn reading(reading: &Reading, style: Style) -> Shown {
 }
 
 fn followed(area: &str, items: &[Item], expired: i64, style: Style) -> Shown {
-    let mut shown = Shown::data(items.iter().map(|item| item_text(area, item, style)).collect());
+    let mut shown = Shown::data(items.iter().map(|item| item_text(area, item, false, style)).collect());
     shown.notes.extend(expired_note(area, expired));
     shown
 }
 
 fn expired_note(area: &str, expired: i64) -> Option<String> {
     (expired > 0).then(|| format!("{} in {area} had expired before you came.", count(expired, "article")))
-}
-
-fn item_text(area: &str, item: &Item, style: Style) -> String {
-    match item {
-        Item::Article(article) => article_text(area, article, style),
-        Item::Deleted(seq) => dim(&format!("{}#{seq} deleted", sanitise::line(area)), style) + "\n",
-    }
-}
-
-/// A head, and the body indented under it.
-fn article_text(area: &str, article: &Article, style: Style) -> String {
-    let place = format!("{}#{}", sanitise::line(area), article.seq);
-    let author = sanitise::line(&article.author);
-    let when = when(article.posted_at_us, style.terminal.is_some());
-    let head = match style.terminal {
-        Some(_) => format!("{}  {author}  {}", bold(&place, style), dim(&when, style)),
-        None => format!("{place} {when} {author}"),
-    };
-    let end = if style.terminal.is_some() { "\n" } else { "" };
-    format!("{head}\n{}{end}", body(&article.body, style.terminal))
-}
-
-fn bold(text: &str, style: Style) -> String {
-    if style.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-fn dim(text: &str, style: Style) -> String {
-    if style.colour { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn moved(moved: &[Moved], undone: bool) -> Shown {
@@ -238,15 +219,12 @@ fn posted_line(posted: &PostedArticle) -> String {
 }
 
 fn outbox_table(posts: &[OutboxPost], style: Style) -> String {
-    const BODY_CHARS_MAX: usize = 50;
+    const BODY_COLUMNS_MAX: usize = 50;
     let row = |post: &OutboxPost| {
-        let mut text: String = post.body.chars().take(BODY_CHARS_MAX).collect();
-        if text.len() < post.body.len() {
-            text.push('…');
-        }
-        [post.id.to_string(), post.area.clone(), when(post.created_at_us, style.terminal.is_some()), text]
+        let text = cut(&sanitise::line(&post.body), BODY_COLUMNS_MAX, style);
+        [post.id.to_string(), post.area.clone(), moment(post.created_at_us, style), text]
     };
-    let mut shown = table(["ID", "AREA", "SINCE", "TEXT"], posts.iter().map(row).collect());
+    let mut shown = table(["!ID", "AREA", "!SINCE", "TEXT"], posts.iter().map(row).collect(), style);
     if style.terminal.is_some() {
         shown += "To send: gaceta post --resume\n";
     }
@@ -274,7 +252,7 @@ fn verified(v: &Verification) -> Shown {
     Shown::data(data)
 }
 
-fn area_details_table(areas: &[AreaDetails]) -> String {
+fn area_details_table(areas: &[AreaDetails], style: Style) -> String {
     let row = |area: &AreaDetails| {
         [
             area.name.clone(),
@@ -288,11 +266,11 @@ fn area_details_table(areas: &[AreaDetails]) -> String {
         ]
     };
     let head = ["AREA", "", ">LAST", ">SUBSCRIBERS", ">REPLICAS", ">KEEP FOR", ">KEEP COUNT", "DESCRIPTION"];
-    table(head, areas.iter().map(row).collect())
+    table(head, areas.iter().map(row).collect(), style)
 }
 
 fn users_table(users: &[UserSummary], style: Style) -> String {
-    let when = |at_us| when(at_us, style.terminal.is_some());
+    let when = |at_us| moment(at_us, style);
     let row = |user: &UserSummary| {
         let disabled = user.disabled_at_us.map_or(String::new(), |at_us| format!("disabled {}", when(at_us)));
         [
@@ -303,30 +281,31 @@ fn users_table(users: &[UserSummary], style: Style) -> String {
             disabled,
         ]
     };
-    table(["USER", "ROLE", ">SESSIONS", "SINCE", ""], users.iter().map(row).collect())
+    table(["USER", "!ROLE", ">SESSIONS", "!SINCE", "!"], users.iter().map(row).collect(), style)
 }
 
 fn audit_table(entries: &[AuditEntry], style: Style) -> String {
     let row = |entry: &AuditEntry| {
         let actor = if entry.actor.is_empty() { "-".into() } else { entry.actor.clone() };
-        let when = when(entry.at_us, style.terminal.is_some());
         [
             entry.audit_id.to_string(),
-            when,
+            moment(entry.at_us, style),
             actor,
             entry.action.clone(),
             entry.target.clone(),
             entry.detail.clone(),
         ]
     };
-    table([">ID", "WHEN", "WHO", "DID", "TO", "DETAIL"], entries.iter().map(row).collect())
+    table([">ID", "!WHEN", "WHO", "!DID", "TO", "DETAIL"], entries.iter().map(row).collect(), style)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::Article;
 
-    const PIPE: Style = Style { json: false, terminal: None, colour: false, stderr_terminal: false };
+    const PIPE: Style =
+        Style { json: false, terminal: None, colour: false, unicode: true, stderr_terminal: false };
     const SCREEN: Style = Style { terminal: Some(40), colour: true, ..PIPE };
 
     fn article(author: &str, body: &str) -> Item {
@@ -358,6 +337,7 @@ mod tests {
             from: 1,
             upto: 7,
             last_seq: 9,
+            cursor: 0,
             expired_through: 6,
             more: true,
             articles: Vec::new(),
