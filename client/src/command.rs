@@ -204,9 +204,9 @@ pub struct ReadArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct PostArgs {
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "in_area"])]
     pub area: Option<String>,
-    /// Words are joined by blanks; - reads standard input
+    /// Words are joined by blanks; - reads standard input; without any, on a terminal: your editor
     pub text: Vec<String>,
     /// One article for each line
     #[arg(long)]
@@ -214,9 +214,25 @@ pub struct PostArgs {
     /// The identity of this post: a repeat with the same one posts nothing twice
     #[arg(long, value_name = "UUID", conflicts_with = "lines")]
     pub id: Option<Uuid>,
+    /// The area: then every word is text
+    #[arg(long = "in", value_name = "AREA")]
+    pub in_area: Option<String>,
     /// Send what waits in the outbox
-    #[arg(long, conflicts_with_all = ["area", "text", "lines", "id"])]
+    #[arg(long, conflicts_with_all = ["area", "text", "lines", "id", "in_area"])]
     pub resume: bool,
+}
+
+impl PostArgs {
+    /// Where to. `None` with `--resume`.
+    pub fn area(&self) -> Option<&str> {
+        self.in_area.as_deref().or(self.area.as_deref())
+    }
+
+    /// The words of the text.
+    pub fn words(&self) -> Vec<&str> {
+        let first = self.area.as_deref().filter(|_| self.in_area.is_some());
+        first.into_iter().chain(self.text.iter().map(String::as_str)).collect()
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -370,6 +386,10 @@ mod tests {
         assert_eq!(post("post news -- --lines").text, ["--lines"]);
         assert!(post("post 'city news' --lines").lines);
         assert!(post("post --resume").resume);
+        let inside = post("post --in 'city news' Hello, world");
+        assert_eq!((inside.area(), inside.words()), (Some("city news"), vec!["Hello,", "world"]));
+        assert_eq!(post("post --in news").words(), Vec::<&str>::new());
+        assert_eq!(post("post news Hello").words(), ["Hello"]);
         assert!(parse("post").is_err());
         assert!(parse("post news --resume").is_err());
     }

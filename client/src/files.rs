@@ -19,11 +19,16 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
 
 /// Held until it is dropped, against other processes that do the same.
 pub fn lock(path: &Path) -> anyhow::Result<File> {
-    private_dir(path.parent().unwrap_or(Path::new(".")))?;
-    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    let lock = lock.with_context(|| format!("cannot write {}: check its permissions", path.display()))?;
+    let lock = open_lock(path)?;
     lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(lock)
+}
+
+/// The same, for the caller to lock.
+pub fn open_lock(path: &Path) -> anyhow::Result<File> {
+    private_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    lock.with_context(|| format!("cannot write {}: check its permissions", path.display()))
 }
 
 /// A new file of ours under a name that nobody has; renamed into place when it is complete.

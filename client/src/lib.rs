@@ -7,6 +7,7 @@
 //! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
 //!   under it, with retries and hedging.
 //! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
+//! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
 //! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`]: small things under all of them.
@@ -16,6 +17,8 @@
 pub mod command;
 pub mod config;
 pub mod context;
+pub mod drafts;
+pub mod editor;
 pub mod execute;
 pub mod exit;
 pub mod files;

@@ -1,6 +1,7 @@
 //! "Stop now", from Ctrl-C or SIGTERM or from the host of a prompt, told to whatever command is running.
 
 use crate::exit::{Failure, Kind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,17 @@ pub enum Signal {
 pub struct Stop {
     token: CancellationToken,
     signal: Arc<OnceLock<Signal>>,
+    /// How many want Ctrl-C not to count at present.
+    deaf: Arc<AtomicUsize>,
+}
+
+/// While it lives Ctrl-C is somebody else's.
+pub struct IgnoringInterrupts(Arc<AtomicUsize>);
+
+impl Drop for IgnoringInterrupts {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Stop {
@@ -27,8 +39,9 @@ impl Stop {
         let stop = Self::on_terminate()?;
         let raised = stop.clone();
         tokio::spawn(async move {
-            interrupt.recv().await;
-            raised.raise(Signal::Interrupt);
+            while interrupt.recv().await.is_some() {
+                raised.raise(Signal::Interrupt);
+            }
         });
         Ok(stop)
     }
@@ -50,7 +63,16 @@ impl Stop {
         self.token.clone()
     }
 
+    /// For a program on the same terminal: Ctrl-C goes to both.
+    pub fn ignoring_interrupts(&self) -> IgnoringInterrupts {
+        self.deaf.fetch_add(1, Ordering::Relaxed);
+        IgnoringInterrupts(self.deaf.clone())
+    }
+
     pub fn raise(&self, signal: Signal) {
+        if signal == Signal::Interrupt && self.deaf.load(Ordering::Relaxed) > 0 {
+            return;
+        }
         let _ = self.signal.set(signal); // the first one counts
         self.token.cancel();
     }

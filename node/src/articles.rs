@@ -37,7 +37,7 @@ pub async fn post(node: &Node, token: Option<Token>, posts: Vec<Post>) -> Result
 }
 
 fn check(post: &Post) -> Result<(), ErrorReply> {
-    if post.body.is_empty() {
+    if post.body.trim().is_empty() {
         return Err(ErrorReply::invalid("an article cannot be empty"));
     }
     if post.body.len() > BODY_BYTES_MAX {

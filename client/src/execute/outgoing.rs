@@ -1,38 +1,118 @@
-//! The text of a post: from the command line, a pipe or the terminal, and whether it can be one.
+//! The text of a post: from the command line, a pipe, the editor or the terminal, and whether it can be one.
 
+use super::delivery::refuses;
 use crate::command::PostArgs;
+use crate::drafts::{self, Draft};
+use crate::editor::Editor;
 use crate::exit::Failure;
+use crate::files;
 use crate::session::Session;
+use crate::stop::Stop;
 use crate::terminal;
 use std::io::IsTerminal;
+use std::time::Duration;
+use tokio::time::timeout;
 use wire::ErrorCode;
 use wire::limits::BODY_BYTES_MAX;
 
 /// What `--lines` reads at once: all of it is looked at before the first line is sent.
 const LINES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A person who pastes more than an article holds gets all of it back as a draft.
+const TYPED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Whether the area exists is asked before somebody writes for it; a service that is slow is no reason to wait.
+const AREA_WAIT: Duration = Duration::from_secs(2);
 
-/// One text for each article, all of them fit to be sent; or an error, and nothing is.
-pub async fn bodies(session: &Session, args: &PostArgs) -> Result<Vec<String>, Failure> {
-    let bytes_max = if args.lines { LINES_BYTES_MAX } else { BODY_BYTES_MAX + 1 };
-    let bytes = text(session, &args.text, bytes_max).await?;
-    split(bytes, args.lines)
+/// What is to be posted.
+#[derive(Default)]
+pub struct Texts {
+    /// One for each article, all of them fit to be sent.
+    pub bodies: Vec<String>,
+    /// Where they were written.
+    pub draft: Option<Draft>,
 }
 
-async fn text(session: &Session, words: &[String], bytes_max: usize) -> Result<Vec<u8>, Failure> {
-    let reads_stdin = matches!(words, [] | [_]) && words.first().is_none_or(|word| word == "-");
+/// The texts for `area`; or an error, and nothing is sent: then what a person typed is kept.
+pub async fn texts(session: &Session, area: &str, args: &PostArgs, stop: &Stop) -> Result<Texts, Failure> {
+    let words = args.words();
+    let reads_stdin = matches!(words.as_slice(), [] | [_]) && words.first().is_none_or(|word| *word == "-");
     if !reads_stdin {
-        return Ok(words.join(" ").into_bytes());
+        let bodies = split(words.join(" ").into_bytes(), args.lines)?;
+        return Ok(Texts { bodies, draft: None });
     }
-    if !std::io::stdin().is_terminal() {
-        return terminal::read_stdin(bytes_max).await;
-    }
-    if session.settings.no_input {
+    let bytes_max = if args.lines { LINES_BYTES_MAX } else { BODY_BYTES_MAX + 1 };
+    let is_typed = std::io::stdin().is_terminal();
+    if is_typed && session.settings.no_input {
         return Err(Failure::usage("no text: give it as words, or `-` and a pipe"));
+    }
+    if is_typed
+        && !args.lines
+        && words.is_empty()
+        && let Some(editor) = Editor::find()?
+    {
+        return written(session, area, &editor, stop).await;
+    }
+    let bytes = tokio::select! {
+        bytes = stdin(session, is_typed, bytes_max) => bytes?,
+        failure = stop.raised() => return Err(failure),
+    };
+    let typed = if is_typed { bytes.clone() } else { Vec::new() };
+    let bodies = split(bytes, args.lines).map_err(|failure| match typed.trim_ascii() {
+        [] => failure,
+        _ => kept(failure, drafts::keep(&session.settings, area, &typed)),
+    })?;
+    Ok(Texts { bodies, draft: None })
+}
+
+async fn stdin(session: &Session, is_typed: bool, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    if !is_typed {
+        return terminal::read_stdin(bytes_max).await;
     }
     session
         .output
         .note("Type the text, and Ctrl-D on a line of its own when it is complete (Ctrl-C to leave it).");
-    terminal::read_text(bytes_max).await
+    terminal::read_text(bytes_max.max(TYPED_BYTES_MAX)).await
+}
+
+/// With an editor, on the area's draft: whatever happens it is there the next time, unless it was posted or is empty.
+async fn written(session: &Session, area: &str, editor: &Editor, stop: &Stop) -> Result<Texts, Failure> {
+    let located = tokio::select! {
+        located = timeout(AREA_WAIT, session.locate(area)) => located,
+        failure = stop.raised() => return Err(failure),
+    };
+    if let Ok(Err(failure)) = located
+        && refuses(&failure)
+    {
+        return Err(failure);
+    }
+    let draft = Draft::open(&session.settings, area, BODY_BYTES_MAX + 1)?;
+    if !draft.before.is_empty() {
+        session.output.note(&format!("Going on with the text that was kept in {}", draft.path.display()));
+    }
+    let edited = editor.edit(&draft.path, stop).await;
+    let text = files::read_if_there(&draft.path)?.unwrap_or_default();
+    if edited.is_err() && text.is_empty() && !draft.before.is_empty() {
+        files::replace(&draft.path, &draft.before)?; // an editor that broke off while it wrote
+    } else if text.trim_ascii().is_empty() {
+        draft.remove();
+        edited?;
+        return Err(Failure::invalid("the text is empty: nothing was posted"));
+    }
+    let path = draft.path.clone();
+    let bodies = edited.and_then(|()| match text == draft.before {
+        true => Err(Failure::invalid("the text is as it was: nothing was posted")),
+        false => split(text, false),
+    });
+    bodies
+        .map(|bodies| Texts { bodies, draft: Some(draft) })
+        .map_err(|failure| Failure { draft: Some(path), ..failure })
+}
+
+/// The reason counts; that the text could not be kept either comes after it.
+fn kept(failure: Failure, draft: anyhow::Result<std::path::PathBuf>) -> Failure {
+    match draft {
+        Ok(path) => Failure { draft: Some(path), ..failure },
+        Err(error) => Failure { message: format!("{failure}; and {error:#}"), ..failure },
+    }
 }
 
 fn split(mut bytes: Vec<u8>, lines: bool) -> Result<Vec<String>, Failure> {
@@ -45,7 +125,7 @@ fn split(mut bytes: Vec<u8>, lines: bool) -> Result<Vec<String>, Failure> {
     let mut bodies = Vec::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if !line.is_empty() {
+        if !line.trim_ascii().is_empty() {
             bodies.push(body(line.to_vec(), &format!("line {}", index + 1))?);
         }
     }
@@ -60,18 +140,19 @@ fn body(bytes: Vec<u8>, what: &str) -> Result<String, Failure> {
         let why = format!("{what} is longer than {} KiB: nothing was sent", BODY_BYTES_MAX / 1024);
         return Err(Failure::service(ErrorCode::TooLarge, why));
     }
-    if bytes.is_empty() {
-        return Err(Failure::invalid(format!("{what} is empty: nothing was sent")));
-    }
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
         return Err(Failure::invalid(format!("{what} has a NUL at byte {}: nothing was sent", at + 1)));
     }
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
         Failure::invalid(format!(
             "{what} is not UTF-8 at byte {at}: convert it first (iconv); nothing was sent"
         ))
-    })
+    })?;
+    match text.trim().is_empty() {
+        true => Err(Failure::invalid(format!("{what} is empty: nothing was sent"))),
+        false => Ok(text),
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +169,7 @@ mod tests {
     #[test]
     fn lines_are_articles_and_empty_ones_are_none() {
         assert_eq!(split(b"a\r\n\n b \nc".to_vec(), true).unwrap(), ["a", " b ", "c"]);
-        assert_eq!(split(b"\n\n".to_vec(), true).unwrap_err().name(), "invalid");
+        assert_eq!(split(b"\n \n".to_vec(), true).unwrap_err().name(), "invalid");
         let error = split(b"fine\n\nbad\0\n".to_vec(), true).unwrap_err();
         assert!(error.message.starts_with("line 3 has a NUL"), "{error}");
     }
@@ -98,6 +179,7 @@ mod tests {
         for (bytes, name) in [
             (b"".to_vec(), "invalid"),
             (b"\n".to_vec(), "invalid"),
+            (" \t\n\u{a0}\u{3000}".into(), "invalid"),
             (b"a\0b".to_vec(), "invalid"),
             (b"\xff".to_vec(), "invalid"),
             (vec![b'x'; BODY_BYTES_MAX + 1], "too_large"),

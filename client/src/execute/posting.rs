@@ -1,9 +1,10 @@
 //! Posting, so that each text arrives exactly once (I1): saved, sent until there is a definite answer, then removed.
 
 use super::delivery::{Outgoing, Report, Sender, refuses};
-use super::outgoing;
+use super::outgoing::{self, Texts};
 use crate::command::PostArgs;
 use crate::context::Identity;
+use crate::drafts::Draft;
 use crate::exit::Failure;
 use crate::outbox::{Entry, Outbox, Owner};
 use crate::outcome::{OutboxPost, Outcome};
@@ -15,17 +16,48 @@ use uuid::Uuid;
 use wire::{AreaRef, ErrorCode, NodeReply, NodeRequest};
 
 pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outcome, Failure> {
-    let ready = async {
-        let bodies = if args.resume { Vec::new() } else { outgoing::bodies(session, &args).await? };
-        Ok::<_, Failure>((bodies, session.identity().await?))
+    let area = args.area().map(str::to_owned);
+    let Texts { bodies, draft } = match &area {
+        Some(area) => outgoing::texts(session, area, &args, stop).await?,
+        None => Texts::default(),
     };
-    let (bodies, identity) = tokio::select! {
-        ready = ready => ready?,
+    let posted = send(session, area, bodies, &args, stop).await;
+    match draft {
+        Some(draft) => posted_from(draft, posted),
+        None => posted,
+    }
+}
+
+/// What was written is no draft any longer when it was posted or waits in the outbox; else it stays one, the only one.
+fn posted_from(draft: Draft, posted: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
+    match posted {
+        Err(failure) if failure.pending.is_none() => {
+            if let Some(copy) = failure.draft.as_ref() {
+                let _ = std::fs::remove_file(copy);
+            }
+            Err(Failure { draft: Some(draft.path), ..failure })
+        }
+        posted => {
+            draft.remove();
+            posted
+        }
+    }
+}
+
+async fn send(
+    session: &Session,
+    area: Option<String>,
+    bodies: Vec<String>,
+    args: &PostArgs,
+    stop: &Stop,
+) -> Result<Outcome, Failure> {
+    let identity = tokio::select! {
+        identity = session.identity() => identity?,
         failure = stop.raised() => return Err(failure),
     };
     let outbox = Outbox::new(&session.settings.state_dir);
     let mut sender = Sender { session, outbox, identity, stop, report: Report::default() };
-    match args.area {
+    match area {
         Some(area) => sender.post_new(area, bodies, args.id).await?,
         None => sender.resume().await?,
     }

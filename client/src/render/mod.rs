@@ -116,7 +116,7 @@ impl Output {
         let text = match (self.style.json, failure.kind) {
             (true, _) => json::failure(failure),
             // Whoever pressed Ctrl-C knows; only what waits because of it is news.
-            (false, Kind::Interrupted(_)) if failure.pending.is_none() => return,
+            (false, Kind::Interrupted(_)) if failure.pending.is_none() && failure.draft.is_none() => return,
             (false, _) => text::failure(failure),
         };
         self.to_stderr(&text);

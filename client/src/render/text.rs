@@ -105,7 +105,8 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
 pub fn failure(failure: &Failure) -> String {
     let mut text = format!("gaceta: {}\n", sanitise::line(&failure.message));
     if let Some(draft) = &failure.draft {
-        text += &format!("The text is kept in {}\n", sanitise::line(&draft.to_string_lossy()));
+        let draft = sanitise::line(&draft.to_string_lossy());
+        text += &format!("The text is kept in {draft}\nTo post it: gaceta post AREA - < {draft}\n");
     }
     if let Some(pending) = &failure.pending {
         let more = match pending.count {
