@@ -1,14 +1,17 @@
 //! Registering, logging in and out, one's own password and sessions.
 
+use crate::attempts::guarded;
 use crate::{Agent, FIRST_ADMIN};
 use db::TokenHash;
 use db::names::Name;
 use server::{Failure, token_hash};
+use std::net::IpAddr;
 use wire::limits::LABEL_BYTES_MAX;
 use wire::{AgentReply, ErrorCode, ErrorReply, LoggedIn, Password, Role, SessionSummary, Token};
 
 pub async fn register(
     agent: &Agent,
+    from: IpAddr,
     name: String,
     password: Password,
     label: String,
@@ -20,11 +23,16 @@ pub async fn register(
             format!("the name {FIRST_ADMIN:?} is the first administrator's: choose another one, or log in");
         return Err(ErrorReply::new(ErrorCode::Conflict, text).into());
     }
-    let hash = agent.passwords.hash(password.0.clone()).await?;
-    let added = db::users::register(&agent.db, &name, &hash).await?;
-    // The same name with the same password is a repeat (I10): the answer to the first one may have been lost.
-    match start_session(agent, &name.text, password, label).await? {
-        Some(logged_in) => Ok(AgentReply::LoggedIn(LoggedIn { already: !added, ..logged_in })),
+    // The same name with the same password is a repeat (I10): the answer to the first one may have been lost. So this tells
+    // whether a password is right, too, and is guarded like a log-in.
+    let registered = guarded(agent, &name.text, from, async {
+        let hash = agent.passwords.hash(password.0.clone()).await?;
+        let added = db::users::register(&agent.db, &name, &hash).await?;
+        let logged_in = start_session(agent, &name.text, password, label).await?;
+        Ok(logged_in.map(|logged_in| LoggedIn { already: !added, ..logged_in }))
+    });
+    match registered.await? {
+        Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(
             ErrorCode::Conflict,
             format!("the name {:?} is taken: choose another one, or log in", name.text),
@@ -35,11 +43,12 @@ pub async fn register(
 
 pub async fn login(
     agent: &Agent,
+    from: IpAddr,
     name: String,
     password: Password,
     label: String,
 ) -> Result<AgentReply, Failure> {
-    match start_session(agent, &name, password, label).await? {
+    match guarded(agent, &name, from, start_session(agent, &name, password, label)).await? {
         Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "wrong name or password").into()),
     }
@@ -125,33 +134,47 @@ async fn me(agent: &Agent, token: Option<Token>) -> Result<db::sessions::Me, Fai
 
 pub async fn change_password(
     agent: &Agent,
+    from: IpAddr,
     token: Option<Token>,
     old: Password,
     new: Password,
 ) -> Result<AgentReply, Failure> {
     let me = me(agent, token).await?;
+    let changed = guarded(agent, &me.user, from, change_own(agent, token_hash(token)?, &me.user, old, new));
+    match changed.await? {
+        Some(already) => Ok(AgentReply::Done { already }),
+        None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "the old password is wrong").into()),
+    }
+}
+
+/// Whether it was changed already; `None` if the old password is wrong. Looks at two passwords at most, for somebody who
+/// has a session: that is one attempt.
+async fn change_own(
+    agent: &Agent,
+    token: TokenHash,
+    user: &str,
+    old: Password,
+    new: Password,
+) -> Result<Option<bool>, Failure> {
     let hash_of = async || {
-        let user = db::users::credentials(&agent.db, &me.user).await?;
+        let user = db::users::credentials(&agent.db, user).await?;
         user.map(|user| user.password_hash).ok_or_else(db::Error::unauthenticated)
     };
     let old_hash = hash_of().await?;
     if !agent.passwords.verify(old.0, Some(old_hash.clone())).await? {
         // A repeat whose first answer was lost finds the new password in place (I10).
-        if agent.passwords.verify(new.0, Some(old_hash)).await? {
-            return Ok(AgentReply::Done { already: true });
-        }
-        return Err(ErrorReply::new(ErrorCode::Unauthenticated, "the old password is wrong").into());
+        return Ok(agent.passwords.verify(new.0, Some(old_hash)).await?.then_some(true));
     }
     let new_hash = agent.passwords.hash(new.0.clone()).await?;
-    if !db::users::change_password(&agent.db, &token_hash(token)?, &old_hash, &new_hash).await? {
+    if !db::users::change_password(&agent.db, &token, &old_hash, &new_hash).await? {
         // Changed since it was verified: by a twin of this request, or by another one.
         if agent.passwords.verify(new.0, Some(hash_of().await?)).await? {
-            return Ok(AgentReply::Done { already: true });
+            return Ok(Some(true));
         }
         let text = "the password was changed elsewhere at the same moment: try again";
         return Err(ErrorReply::new(ErrorCode::Conflict, text).into());
     }
-    Ok(AgentReply::Done { already: false })
+    Ok(Some(false))
 }
 
 pub async fn sessions(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::{Agent, accounts, areas, registry, users};
 use server::Failure;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 use wire::{
@@ -14,7 +14,7 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
     let started = Instant::now();
     let Request { request_id, token, body, .. } = request;
     let result = match body {
-        RequestBody::Agent(body) => answer(&agent, token, body).await,
+        RequestBody::Agent(body) => answer(&agent, peer.ip(), token, body).await,
         RequestBody::Node(_) => {
             Err(ErrorReply::invalid("this is an agent: nodes answer this request").into())
         }
@@ -29,22 +29,31 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
     Reply { request_id, result: result.map(ReplyBody::Agent).map_err(|failure| failure.0) }
 }
 
-async fn answer(agent: &Agent, token: Option<Token>, request: AgentRequest) -> Result<AgentReply, Failure> {
+async fn answer(
+    agent: &Agent,
+    from: IpAddr,
+    token: Option<Token>,
+    request: AgentRequest,
+) -> Result<AgentReply, Failure> {
     match request {
         AgentRequest::Register { name, password, label } => {
-            accounts::register(agent, name, password, label).await
+            accounts::register(agent, from, name, password, label).await
         }
-        AgentRequest::Login { name, password, label } => accounts::login(agent, name, password, label).await,
+        AgentRequest::Login { name, password, label } => {
+            accounts::login(agent, from, name, password, label).await
+        }
         AgentRequest::Logout => accounts::logout(agent, token).await,
         AgentRequest::Whoami => accounts::whoami(agent, token).await,
-        AgentRequest::ChangePassword { old, new } => accounts::change_password(agent, token, old, new).await,
+        AgentRequest::ChangePassword { old, new } => {
+            accounts::change_password(agent, from, token, old, new).await
+        }
         AgentRequest::Sessions => accounts::sessions(agent, token).await,
         AgentRequest::EndSession { session_id } => accounts::end_session(agent, token, session_id).await,
         AgentRequest::EndAllSessions => accounts::end_all_sessions(agent, token).await,
         AgentRequest::Areas { after } => areas::areas(agent, token, after).await,
         AgentRequest::Subscriptions { after } => areas::subscriptions(agent, token, after).await,
         AgentRequest::Where { areas } => registry::locate(agent, token, areas).await,
-        AgentRequest::Admin(request) => administrate(agent, token, request).await,
+        AgentRequest::Admin(request) => administrate(agent, from, token, request).await,
         AgentRequest::Announce { node_id } => registry::announce(agent, node_id).await,
         AgentRequest::Status => registry::status(agent, token).await,
     }
@@ -53,6 +62,7 @@ async fn answer(agent: &Agent, token: Option<Token>, request: AgentRequest) -> R
 /// The role is asked by each statement itself.
 async fn administrate(
     agent: &Agent,
+    from: IpAddr,
     token: Option<Token>,
     request: AdminRequest,
 ) -> Result<AgentReply, Failure> {
@@ -67,10 +77,10 @@ async fn administrate(
         AdminRequest::ArticleRemove { area, seq } => areas::remove_article(agent, token, area, seq).await,
         AdminRequest::UserList { after } => users::list(agent, token, after).await,
         AdminRequest::UserAdd { name, password, role } => {
-            users::add(agent, token, name, password, role).await
+            users::add(agent, from, token, name, password, role).await
         }
         AdminRequest::UserPassword { name, password } => {
-            users::set_password(agent, token, name, password).await
+            users::set_password(agent, from, token, name, password).await
         }
         AdminRequest::UserRole { name, role } => users::set_role(agent, token, name, role).await,
         AdminRequest::UserDisable { name } => users::disable(agent, token, name).await,

@@ -4,12 +4,14 @@
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
 //! - [`registry`]: nodes announce themselves, are checked, and are handed out to clients.
 //! - [`placement`]: which nodes serve an area; pure.
+//! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
 //! - [`passwords`]: argon2id, on threads of its own, a bounded number at a time.
 //!
 //! An agent keeps nothing that another one would miss: all state is in PostgreSQL.
 
 pub mod accounts;
 pub mod areas;
+pub mod attempts;
 pub mod dispatch;
 pub mod passwords;
 pub mod placement;

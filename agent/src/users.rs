@@ -2,9 +2,11 @@
 
 use crate::Agent;
 use crate::accounts::{role_of, summaries};
+use crate::attempts::guarded;
 use db::names::Name;
 use db::users::Credentials;
 use server::{Failure, token_hash};
+use std::net::IpAddr;
 use wire::limits::LIST_ROWS_MAX;
 use wire::{AgentReply, AuditEntry, ErrorCode, ErrorReply, Password, Role, Token, UserSummary};
 
@@ -27,6 +29,7 @@ pub async fn list(agent: &Agent, token: Option<Token>, after: Option<String>) ->
 
 pub async fn add(
     agent: &Agent,
+    from: IpAddr,
     token: Option<Token>,
     name: String,
     password: Password,
@@ -41,7 +44,9 @@ pub async fn add(
     // A repeat finds the account with this password and role (I10).
     let user = db::users::credentials(&agent.db, &name.text).await?;
     let user = user.filter(|user| user.role == role.name());
-    if user.is_some() && is_password_of(agent, user, password).await? {
+    if let Some(user) = user
+        && is_password_of(agent, from, user, password).await?
+    {
         return Ok(AgentReply::Done { already: true });
     }
     Err(ErrorReply::new(ErrorCode::Conflict, format!("there is a user {:?} already", name.text)).into())
@@ -49,6 +54,7 @@ pub async fn add(
 
 pub async fn set_password(
     agent: &Agent,
+    from: IpAddr,
     token: Option<Token>,
     name: String,
     password: Password,
@@ -61,7 +67,9 @@ pub async fn set_password(
         Err(error @ db::Error::Unauthenticated(_)) => {
             let is_own = db::users::is_own_session(&agent.db, &token, &name).await?;
             let user = db::users::credentials(&agent.db, &name).await?;
-            if is_own && is_password_of(agent, user, password).await? {
+            if let Some(user) = user.filter(|_| is_own)
+                && is_password_of(agent, from, user, password).await?
+            {
                 return Ok(AgentReply::Done { already: true });
             }
             Err(error.into())
@@ -70,12 +78,18 @@ pub async fn set_password(
     }
 }
 
+/// Whoever asks this learns whether a password is right: guarded like a log-in.
 async fn is_password_of(
     agent: &Agent,
-    user: Option<Credentials>,
+    from: IpAddr,
+    user: Credentials,
     password: Password,
 ) -> Result<bool, Failure> {
-    agent.passwords.verify(password.0, user.map(|user| user.password_hash)).await
+    let verified = async {
+        let is_right = agent.passwords.verify(password.0, Some(user.password_hash)).await?;
+        Ok(is_right.then_some(()))
+    };
+    Ok(guarded(agent, &user.name, from, verified).await?.is_some())
 }
 
 pub async fn set_role(

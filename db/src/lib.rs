@@ -4,8 +4,8 @@
 //! - `migrations/`: the schema, with the invariants that it holds.
 //! - [`pool`]: connections, their deadlines, and when one is thrown away; [`error`]: SQLSTATEs in our words.
 //! - one module for each noun, SQL beside the function that runs it: [`users`], [`sessions`], [`areas`],
-//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`audit`]; [`names`] for how a name
-//!   is compared.
+//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`attempts`], [`audit`]; [`names`]
+//!   for how a name is compared.
 //! - [`listen`]: notifications, on a connection of its own.
 //! - [`migrate`]: bringing the schema up, under a lock.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
@@ -16,6 +16,7 @@
 
 pub mod areas;
 pub mod articles;
+pub mod attempts;
 pub mod audit;
 pub mod error;
 pub mod follow;

@@ -1,8 +1,9 @@
 //! Somebody with a session, who speaks the protocol directly and chooses the node himself.
 
 use crate::service::{PASSWORD, Service};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use tokio::net::TcpSocket;
 use uuid::Uuid;
 use wire::{
     AdminRequest, AgentReply, AgentRequest, AreaDetails, AreaId, AreaSettings, AreaSummary, Article,
@@ -322,6 +323,23 @@ pub fn bodies(articles: &[Article]) -> Vec<(Seq, &str)> {
 /// The code of a refusal; a success fails the test.
 pub fn refused<T: std::fmt::Debug>(answer: Answer<T>) -> ErrorCode {
     answer.expect_err("refused").code
+}
+
+/// As somebody at another address: Linux lets a client come from all of 127/8.
+pub async fn call_from(
+    source: IpAddr,
+    address: SocketAddr,
+    token: Option<Token>,
+    body: RequestBody,
+) -> Answer<ReplyBody> {
+    let request = Request { request_id: Uuid::now_v7(), token, remaining_ms: ANSWER_WAIT_MS, body };
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(source, 0)).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    match wire::call::exchange(stream, &request).await {
+        Ok(reply) => reply.result,
+        Err(error) => Err(ErrorReply::unavailable(error.to_string())),
+    }
 }
 
 /// One request over one connection, as anyone may send it. A connection that breaks is `unavailable`, as the client
