@@ -104,6 +104,11 @@ pub enum Command {
     },
     /// End a subscription
     Unsubscribe { area: String },
+    /// Stay in an area at the prompt, so that commands need not name it
+    Use {
+        /// Without it: leave the area
+        area: Option<String>,
+    },
     /// Read articles; without an area, whatever is unread anywhere
     Read(ReadArgs),
     /// Mark everything as read

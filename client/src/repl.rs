@@ -1,37 +1,41 @@
-//! The prompt: the commands of the command line, one after the other, with completion and history.
+//! The prompt: the commands of the command line, one after the other, with an area to stay in.
 //!
-//! rustyline blocks, so it has a thread of its own that nobody waits for: when the host is told to stop, the prompt
-//! ends at once and sets the terminal back. Ctrl-C cancels the running command, Ctrl-D leaves; errors never do.
+//! - [`words`]: a line as words; [`area`]: what they mean with an area in use.
+//! - [`lines`]: the thread that reads them; [`history`]: what was typed before; [`complete`]: what Tab offers.
+//! - [`news`]: who is logged in and what is unread.
+//!
+//! When the host is told to stop, the prompt ends at once and sets the terminal back. Ctrl-C cancels the running command,
+//! Ctrl-D leaves; errors never do.
 
-use crate::command::Cli;
-use crate::context::Context;
+mod area;
+mod complete;
+mod history;
+mod lines;
+mod news;
+mod words;
+
+use crate::command::{Cli, Command};
 use crate::execute::areas;
-use crate::exit;
-use crate::files;
-use crate::render::{self, Output};
+use crate::exit::{self, Failure};
+use crate::render::{Output, PromptLine};
 use crate::run::run_command;
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{CONTEXT_DEFAULT, Settings};
 use crate::stop::{Signal, Stop};
 use crate::terminal::Modes;
 use anyhow::Context as _;
-use clap::Parser;
+use complete::{AreaNames, Completion};
+use history::History;
+use lines::{Lines, Read};
+use news::{COUNT_WAIT, News, Who};
 use rustyline::error::ReadlineError;
-use rustyline::history::DefaultHistory;
-use rustyline::{CompletionType, Config, Editor};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use wire::AreaRef;
 
-mod complete;
-use complete::{AreaNames, Completion};
-
-const HISTORY_LINES_MAX: usize = 1_000;
 /// Area names for completion may be this old.
 const AREA_NAMES_AGE_MAX: Duration = Duration::from_secs(30);
 /// Completion is no reason to wait.
@@ -39,57 +43,36 @@ const AREA_NAMES_WAIT: Duration = Duration::from_secs(2);
 /// A command that was cancelled may take this long to leave.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
+type Interrupts = tokio::signal::unix::Signal;
+
 /// Reads and runs commands until Ctrl-D, `exit`, or `shutdown`. May be awaited on any runtime of tokio, next to
 /// servers; while it runs Ctrl-C belongs to it. The terminal is as it was when this returns.
 pub async fn prompt(
-    mut settings: Settings,
+    settings: Settings,
     greeting: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let _modes = Modes::of_stdin();
     // Before the first line is read: rustyline puts back the handler that it finds.
     let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let output = Output::standard(settings.json);
-    let names = AreaNames::default();
-    let lines = Lines::start(&settings, names.clone())?;
-    output.greet(greeting);
-    let mut names_at: Option<Instant> = None;
-    let mut changes_context = false;
+    let mut prompt = Prompt::start(settings, greeting)?;
     loop {
-        if changes_context && let Err(failure) = settings.follow_config() {
-            output.failure(&failure);
-        }
-        let mut line = lines.next(prompt_text(&settings))?;
-        let is_old = names_at.is_none_or(|at| at.elapsed() > AREA_NAMES_AGE_MAX);
-        let read = tokio::select! {
-            read = &mut line => read,
+        let line = tokio::select! {
+            line = prompt.read(&mut interrupts) => line?,
             () = shutdown.cancelled() => return Ok(leave()),
-            () = refresh(&settings, &names), if is_old => {
-                names_at = Some(Instant::now());
-                tokio::select! {
-                    read = &mut line => read,
-                    () = shutdown.cancelled() => return Ok(leave()),
-                }
-            }
         };
-        let line = match read.context("the prompt's thread has ended")? {
+        let line = match line {
             Ok(line) => line,
             // Ctrl-C on a line: a new line. A signal from outside is no more than that.
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => continue,
             Err(ReadlineError::Eof) => return Ok(ExitCode::SUCCESS),
             Err(error) => return Err(error).context("cannot read the terminal"),
         };
-        let Some(words) = words(&line, &output) else { continue };
-        if matches!(words.first().map(String::as_str), Some("exit" | "quit")) {
-            return Ok(ExitCode::SUCCESS);
-        }
+        let Some(command) = prompt.understand(line) else { continue };
+        let Typed::Command(cli) = command else { return Ok(ExitCode::SUCCESS) };
         while interrupts_waiting(&mut interrupts) {} // of the time before this command
-        if changes_areas(&words) {
-            names_at = None;
-        }
-        changes_context = words.first().is_some_and(|word| word == "context");
         let stop = Stop::default();
-        let command = run_line(words, &settings, &output, &stop);
+        let command = prompt.run(*cli, &stop);
         tokio::pin!(command);
         loop {
             tokio::select! {
@@ -108,57 +91,172 @@ pub async fn prompt(
 /// After SIGTERM, with a line half typed.
 fn leave() -> ExitCode {
     // rustyline's thread is left in the middle of a line: end the line, and the terminal's bracketed paste with it.
-    if std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
+    if !Output::is_dumb() {
         Output::on_terminal("\x1b[?2004l\r\n");
     }
     ExitCode::from(exit::OK)
 }
 
-fn interrupts_waiting(interrupts: &mut tokio::signal::unix::Signal) -> bool {
+fn interrupts_waiting(interrupts: &mut Interrupts) -> bool {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     interrupts.poll_recv(&mut context).is_ready()
 }
 
-/// `None` for an empty line, and for one that cannot be split.
-fn words(line: &str, output: &Output) -> Option<Vec<String>> {
-    match shlex::split(line) {
-        Some(words) if words.is_empty() => None,
-        Some(words) => Some(words),
-        None => {
-            output.note("A quote is not closed: write '…' or \"…\" around words with blanks.");
-            None
+enum Typed {
+    Exit,
+    Command(Box<Cli>),
+}
+
+struct Prompt {
+    settings: Settings,
+    output: Output,
+    lines: Lines,
+    history: History,
+    /// The line before, for the arrow keys.
+    remember: Option<String>,
+    news: News,
+    /// The area in use, and who said so.
+    area: Option<(AreaRef, Option<Who>)>,
+    changes_context: bool,
+    names: AreaNames,
+    names_at: Option<Instant>,
+}
+
+impl Prompt {
+    fn start(settings: Settings, greeting: &str) -> anyhow::Result<Self> {
+        let output = Output::standard(settings.json);
+        let names = AreaNames::default();
+        let (history, typed, why_not) = History::open(&settings);
+        let lines = Lines::start(Completion::new(names.clone()), typed)?;
+        output.greet(greeting);
+        if let Some(why_not) = why_not {
+            output.note(&why_not);
+        }
+        Ok(Self {
+            settings,
+            output,
+            lines,
+            history,
+            remember: None,
+            news: News::default(),
+            area: None,
+            changes_context: false,
+            names,
+            names_at: None,
+        })
+    }
+
+    /// The next line that somebody types.
+    async fn read(&mut self, interrupts: &mut Interrupts) -> anyhow::Result<Read> {
+        if std::mem::take(&mut self.changes_context)
+            && let Err(failure) = self.settings.follow_config()
+        {
+            self.output.failure(&failure);
+        }
+        let _ = self.news.refresh(&self.settings, COUNT_WAIT).await; // without an answer there is no count
+        self.area.take_if(|(_, who)| *who != self.news.who());
+        let text = self.line_text();
+        let mut line = self.lines.next(text.clone(), self.remember.take())?;
+        loop {
+            let names_are_old = self.names_at.is_none_or(|at| at.elapsed() > AREA_NAMES_AGE_MAX);
+            tokio::select! {
+                read = &mut line => return read.context("the prompt's thread has ended"),
+                () = refresh(&self.settings, &self.names), if names_are_old => self.names_at = Some(Instant::now()),
+                // Where lines are edited the editor hears Ctrl-C; elsewhere the kernel forgets what was typed.
+                _ = interrupts.recv(), if Output::is_dumb() => Output::on_terminal(&format!("\n{text}")),
+            }
         }
     }
-}
 
-fn changes_areas(words: &[String]) -> bool {
-    let first = words.first().map(String::as_str);
-    first == Some("login") || (first == Some("admin") && words.get(1).is_some_and(|word| word == "area"))
-}
-
-async fn run_line(words: Vec<String>, settings: &Settings, output: &Output, stop: &Stop) {
-    // Who is used to the command line may write `gaceta` here as well.
-    let command = words.into_iter().skip_while(|word| word == "gaceta");
-    let cli = match Cli::try_parse_from(std::iter::once("gaceta".to_owned()).chain(command)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            output.usage(&error);
-            return;
-        }
-    };
-    let settings = settings.clone().with(&cli.global);
-    let output = if settings.json { Output::standard(true) } else { output.clone() };
-    match cli.command {
-        Some(command) => drop(run_command(command, &settings, &output, stop).await),
-        None => output.note("`help` lists the commands."),
+    fn line_text(&self) -> String {
+        let who = self.news.who();
+        let area = self.area.as_ref().map(|(area, _)| area);
+        let context = self.settings.context.as_str();
+        let line = PromptLine {
+            user: who.as_ref().map(|who| who.user.as_str()),
+            context: Some(context).filter(|context| *context != CONTEXT_DEFAULT),
+            area: area.map(|area| area.name.as_str()),
+            unread: self.news.unread(area.map(|area| area.area_id)),
+        };
+        self.output.prompt_line(&line)
     }
-}
 
-/// `ana@default> `, or that nobody is logged in.
-fn prompt_text(settings: &Settings) -> String {
-    let identity = Context::load(settings).ok().and_then(|context| context.identity);
-    let user = identity.map_or("not logged in".into(), |identity| render::line(&identity.user));
-    format!("{user}@{}> ", settings.context)
+    /// `None` when there is nothing to do, or nothing was understood, which is told.
+    fn understand(&mut self, line: String) -> Option<Typed> {
+        let Some(words) = words::split(&line) else {
+            self.output.note("A quote is not closed: write '…' or \"…\" around words with blanks.");
+            self.keep(line, &[], false);
+            return None;
+        };
+        // Who is used to the command line may write `gaceta` here as well.
+        let words: Vec<String> = words.into_iter().skip_while(|word| word == "gaceta").collect();
+        match words.first().map(String::as_str) {
+            None => return None,
+            Some("exit" | "quit") => return Some(Typed::Exit),
+            Some(_) => {}
+        }
+        let area = self.area.as_ref().map(|(area, _)| area.name.as_str());
+        let parsed = area::parse(words.clone(), area);
+        self.keep(line, &words, parsed.is_ok());
+        match parsed {
+            Ok(cli) => Some(Typed::Command(Box::new(cli))),
+            Err(error) => {
+                self.output.usage(&error);
+                None
+            }
+        }
+    }
+
+    fn keep(&mut self, line: String, words: &[String], understood: bool) {
+        if history::may_keep(&line, words, understood) {
+            self.history.add(&line);
+            self.remember = Some(line);
+        }
+    }
+
+    async fn run(&mut self, cli: Cli, stop: &Stop) {
+        let settings = self.settings.clone().with(&cli.global);
+        let output = if settings.json { Output::standard(true) } else { self.output.clone() };
+        match cli.command {
+            Some(Command::Use { area }) => {
+                let used = tokio::select! {
+                    used = self.stay_in(area, &settings, &output) => used,
+                    failure = stop.raised() => Err(failure),
+                };
+                if let Err(failure) = used {
+                    output.failure(&failure);
+                }
+            }
+            Some(command) => {
+                if matches!(command, Command::Login { .. } | Command::Admin(_)) {
+                    self.names_at = None;
+                }
+                self.changes_context = matches!(command, Command::Context(_));
+                run_command(command, &settings, &output, stop).await;
+            }
+            None => output.note("`help` lists the commands."),
+        }
+    }
+
+    /// `use AREA`, or `use` to leave it.
+    async fn stay_in(
+        &mut self,
+        area: Option<String>,
+        settings: &Settings,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let Some(name) = area else {
+            self.area = None;
+            return Ok(());
+        };
+        let session = Session::open(settings, output)?;
+        let (area, is_subscribed) = areas::find(&session, &name).await?;
+        if !is_subscribed {
+            output.note(&format!("You are not subscribed to {}: `subscribe` subscribes.", area.name));
+        }
+        self.area = Some((area, self.news.who()));
+        Ok(())
+    }
 }
 
 async fn refresh(settings: &Settings, names: &AreaNames) {
@@ -169,61 +267,4 @@ async fn refresh(settings: &Settings, names: &AreaNames) {
     {
         names.set(areas.into_iter().map(|area| area.name).collect());
     }
-}
-
-type Read = Result<String, ReadlineError>;
-
-/// The thread that reads lines.
-struct Lines {
-    requests: mpsc::Sender<(String, oneshot::Sender<Read>)>,
-}
-
-impl Lines {
-    fn start(settings: &Settings, names: AreaNames) -> anyhow::Result<Self> {
-        let config = Config::builder()
-            .completion_type(CompletionType::List)
-            .max_history_size(HISTORY_LINES_MAX)
-            .context("no history")?
-            .history_ignore_space(true)
-            .auto_add_history(false)
-            .build();
-        let mut editor: Editor<Completion, DefaultHistory> =
-            Editor::with_config(config).context("cannot use this terminal")?;
-        editor.set_helper(Some(Completion::new(names)));
-        let history = history_file(settings)?;
-        let _ = editor.load_history(&history); // there is none the first time
-        let (requests, received) = mpsc::channel::<(String, oneshot::Sender<Read>)>();
-        let read = move || {
-            for (prompt, answer) in received {
-                let line = editor.readline(&prompt);
-                if let Ok(line) = &line
-                    && editor.add_history_entry(line.as_str()).unwrap_or(false)
-                {
-                    let _ = editor.append_history(&history); // a full disk must not end the prompt
-                }
-                if answer.send(line).is_err() {
-                    return;
-                }
-            }
-        };
-        std::thread::Builder::new().name("prompt".into()).spawn(read).context("cannot start the prompt")?;
-        Ok(Self { requests })
-    }
-
-    fn next(&self, prompt: String) -> anyhow::Result<oneshot::Receiver<Read>> {
-        let (answer, line) = oneshot::channel();
-        self.requests.send((prompt, answer)).context("the prompt's thread has ended")?;
-        Ok(line)
-    }
-}
-
-/// One for each context, for the owner only. No command carries a password, so no line does.
-fn history_file(settings: &Settings) -> anyhow::Result<PathBuf> {
-    let dir = settings.state_dir.join("history");
-    files::private_dir(&dir)?;
-    let path = dir.join(&settings.context);
-    if !path.exists() {
-        files::replace(&path, b"")?;
-    }
-    Ok(path)
 }

@@ -3,7 +3,12 @@
 use crate::exit::Failure;
 use crate::outcome::Outcome;
 use crate::session::Session;
-use wire::{AgentReply, AgentRequest, AreaSummary, NodeReply, NodeRequest, SubscriptionSummary};
+use wire::{
+    AgentReply, AgentRequest, AreaRef, AreaSummary, ErrorCode, NodeReply, NodeRequest, SubscriptionSummary,
+};
+
+/// Of the areas that there are, in an error: more is what `areas` is for.
+const AREAS_NAMED_MAX: usize = 10;
 
 pub async fn areas(session: &Session) -> Result<Vec<AreaSummary>, Failure> {
     let ask = |last: Option<&AreaSummary>| AgentRequest::Areas { after: last.map(|area| area.name.clone()) };
@@ -42,6 +47,29 @@ pub async fn all_pages<T>(
             return Ok(all);
         }
         session.progressed();
+    }
+}
+
+/// An area to stay in, and whether it is subscribed; when there is none of this name, the error says which there are.
+pub async fn find(session: &Session, name: &str) -> Result<(AreaRef, bool), Failure> {
+    session.require_login()?;
+    let located = session.locate(name).await;
+    let areas = areas(session).await;
+    match (located, areas) {
+        (Ok(located), areas) => {
+            let found = areas?.into_iter().find(|area| area.area_id == located.area.area_id);
+            Ok((located.area, found.is_some_and(|area| area.unread.is_some())))
+        }
+        (Err(failure), Ok(areas)) if failure.code() == Some(ErrorCode::NotFound) && !areas.is_empty() => {
+            let mut names: Vec<&str> = areas.iter().map(|area| area.name.as_str()).collect();
+            if names.len() > AREAS_NAMED_MAX {
+                names.truncate(AREAS_NAMED_MAX);
+                names.push("…");
+            }
+            let message = format!("{failure}; there are: {}", names.join(", "));
+            Err(Failure { message, ..failure })
+        }
+        (Err(failure), _) => Err(failure),
     }
 }
 

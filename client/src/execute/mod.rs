@@ -39,7 +39,11 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
 pub fn needs_session(command: &Command) -> bool {
     !matches!(
         command,
-        Command::Register { .. } | Command::Login { .. } | Command::Context(_) | Command::Completions { .. }
+        Command::Register { .. }
+            | Command::Login { .. }
+            | Command::Use { .. }
+            | Command::Context(_)
+            | Command::Completions { .. }
     )
 }
 
@@ -61,6 +65,9 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Subscriptions => areas::subscriptions(session).await.map(Outcome::Subscriptions),
         Command::Subscribe { area, from_start } => areas::subscribe(session, &area, from_start).await,
         Command::Unsubscribe { area } => areas::unsubscribe(session, &area).await,
+        Command::Use { .. } => Err(Failure::usage(
+            "`use` is for the prompt, where commands then mean that area: here name it, like `gaceta read AREA`",
+        )),
         Command::Read(args) => reading::read(session, args).await,
         Command::Catchup { area } => reading::catch_up(session, area).await,
         Command::Undo { area } => reading::undo(session, area).await,

@@ -5,10 +5,12 @@
 mod article;
 mod json;
 mod layout;
+mod prompt;
 mod sanitise;
 mod text;
 
 pub use layout::rows;
+pub use prompt::PromptLine;
 pub use sanitise::{block, line};
 
 use crate::exit::{Failure, Kind};
@@ -48,15 +50,24 @@ impl Output {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal().then(|| columns(&stdout));
         let plain = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let style = Style {
             json,
             terminal,
-            colour: terminal.is_some() && !json && !dumb && !plain("NO_COLOR"),
-            unicode: !dumb && locale_is_utf8(),
+            colour: terminal.is_some() && !json && !Self::is_dumb() && !plain("NO_COLOR"),
+            unicode: !Self::is_dumb() && locale_is_utf8(),
             stderr_terminal: io::stderr().is_terminal(),
         };
         Self { style, stdout: Arc::new(Mutex::new(io::stdout())), stderr: Arc::new(Mutex::new(io::stderr())) }
+    }
+
+    /// A terminal that shows text and nothing else: no codes to steer it.
+    pub fn is_dumb() -> bool {
+        std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+    }
+
+    /// What stands before a line that is being typed.
+    pub fn prompt_line(&self, line: &PromptLine<'_>) -> String {
+        line.text(self.style)
     }
 
     /// Says nothing to anybody.

@@ -1,5 +1,6 @@
 //! Completion: commands and flags from the one definition of the commands, and names of areas.
 
+use super::words::{self, quoted};
 use crate::command::Cli;
 use clap::{Arg, Command as Definition, CommandFactory};
 use rustyline::completion::{Completer, Pair};
@@ -91,37 +92,16 @@ fn begins(word: &str, last: &str) -> bool {
     word.trim_start_matches('\'').to_lowercase().starts_with(&last.to_lowercase())
 }
 
-/// As the prompt reads it back.
-fn quoted(name: &str) -> String {
-    shlex::try_quote(name).map_or_else(|_| name.to_owned(), |quoted| quoted.into_owned())
-}
-
 impl Completer for Completion {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = line.get(..pos).unwrap_or(line);
-        let start = word_start(typed);
-        let words = shlex::split(typed.get(..start).unwrap_or_default()).unwrap_or_default();
-        let last = typed.get(start..).unwrap_or_default().trim_start_matches(['\'', '"']);
-        let candidates = self.candidates(&words, last).into_iter();
+        let typed = words::typed(line.get(..pos).unwrap_or(line));
+        let start = typed.start;
+        let candidates = self.candidates(&typed.words, &typed.last).into_iter();
         let pairs = candidates.map(|word| Pair { display: word.clone(), replacement: word + " " }).collect();
         Ok((start, pairs))
     }
-}
-
-/// Where the word begins that is being typed: after the last blank outside quotes.
-fn word_start(typed: &str) -> usize {
-    let (mut start, mut quote) = (0, None);
-    for (at, c) in typed.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, ' ') => start = at + 1,
-            _ => {}
-        }
-    }
-    start
 }
 
 #[cfg(test)]
