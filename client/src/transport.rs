@@ -35,8 +35,8 @@ const ROUND_PAUSE_MAX: Duration = Duration::from_secs(1);
 const SILENCE_MAX: Duration = Duration::from_millis(300);
 /// A name server that takes longer is tried again in the next round.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
-/// A `busy` may ask for a longer wait, but not for the rest of the day.
-const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// For a `busy` that does not say when to come again.
+const BUSY_WAIT_MS_DEFAULT: u32 = 500;
 
 /// Where servers are. `round` counts from 0; later rounds may find others.
 pub trait Addresses {
@@ -71,10 +71,9 @@ enum Verdict {
     /// No server will say anything else.
     Definite(ErrorReply),
     /// Another one may know better.
-    Elsewhere {
-        why: Failure,
-        wait: Option<Duration>,
-    },
+    Elsewhere(Failure),
+    /// It says itself when to come again.
+    Busy(ErrorReply),
     /// Not one of ours, it seems.
     Foreign(String),
 }
@@ -132,6 +131,8 @@ struct Race<'a> {
     last: Option<Failure>,
     tell_at: Instant,
     told: bool,
+    /// The last wait that was told: said once, however often it is asked for.
+    told_wait: String,
 }
 
 /// The attempt that was started last: how long it gets depends on whether it has a connection.
@@ -159,6 +160,7 @@ impl<'a> Race<'a> {
             last: None,
             tell_at: now + SILENCE_MAX,
             told: false,
+            told_wait: String::new(),
         }
     }
 
@@ -228,21 +230,47 @@ impl<'a> Race<'a> {
                     return Some(Err(failure)); // nobody there speaks our protocol: waiting would not help
                 }
                 self.last = Some(failure);
-                self.next(None);
+                self.next();
             }
-            Verdict::Elsewhere { why, wait } => {
+            Verdict::Elsewhere(why) => {
                 self.last = Some(why);
-                self.next(wait);
+                self.next();
             }
+            Verdict::Busy(error) => return self.busy(&who.address, error).map(Err),
         }
         None
     }
 
-    fn next(&mut self, wait: Option<Duration>) {
+    /// Waits as long as it was told to, and tells a person so; `Some` at once when there is no time for that, nor anybody else
+    /// to ask.
+    fn busy(&mut self, address: &str, error: ErrorReply) -> Option<Failure> {
+        let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(BUSY_WAIT_MS_DEFAULT).into());
+        let latest = self.ask.deadline - ATTEMPT_WAIT_MIN;
+        let now = Instant::now();
+        let fits = now + wait <= latest;
+        if !fits && self.queue.is_empty() && self.attempts.is_empty() {
+            let text = format!("{}: come again then, or wait longer with --timeout", error.message);
+            return Some(Failure::service(error.code, text));
+        }
+        self.last = Some(Failure::service(error.code, format!("{address}: {}", error.message)));
+        if !fits {
+            self.next();
+            return None;
+        }
         self.newest = None;
-        if let Some(wait) = wait {
-            self.next_at = Instant::now() + jittered(wait);
-        } else if self.queue.is_empty() && self.attempts.is_empty() {
+        // Not earlier, or it would be told the same again; a little later, so that a crowd does not come back as one.
+        self.next_at = (now + wait + jittered(wait.min(ROUND_PAUSE_MAX)) / 4).min(latest);
+        if wait >= SILENCE_MAX && self.told_wait != error.message {
+            self.ask.output.waiting(&format!("waiting: {}", error.message));
+            self.told = true;
+            self.told_wait = error.message;
+        }
+        None
+    }
+
+    fn next(&mut self) {
+        self.newest = None;
+        if self.queue.is_empty() && self.attempts.is_empty() {
             self.pause(); // everyone was asked
         } else {
             self.next_at = Instant::now();
@@ -290,7 +318,10 @@ pub async fn single(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, F
     match judge(&candidate.address, request.request_id, result) {
         Verdict::Answer(body) => Ok(body),
         Verdict::Definite(error) => Err(error.into()),
-        Verdict::Elsewhere { why, .. } => Err(why),
+        Verdict::Elsewhere(why) => Err(why),
+        Verdict::Busy(error) => {
+            Err(Failure::service(error.code, format!("{}: {}", candidate.address, error.message)))
+        }
         Verdict::Foreign(why) => {
             Err(Failure::service(ErrorCode::Unavailable, format!("{}: {why}", candidate.address)))
         }
@@ -310,10 +341,9 @@ async fn attempt(
 }
 
 fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> Verdict {
-    let unavailable = |why: String| Verdict::Elsewhere {
-        why: Failure::service(ErrorCode::Unavailable, format!("{address}: {why}")),
-        wait: None,
-    };
+    let elsewhere =
+        |code, why: String| Verdict::Elsewhere(Failure::service(code, format!("{address}: {why}")));
+    let unavailable = |why| elsewhere(ErrorCode::Unavailable, why);
     let reply = match result {
         Ok(reply) => reply,
         Err(CallError::Malformed(why)) => return Verdict::Foreign(why),
@@ -327,13 +357,8 @@ fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> V
         Ok(_) if reply.request_id != request_id => unavailable("it answered another request".into()),
         Ok(body) => Verdict::Answer(body),
         Err(error) if !error.code.is_retryable() => Verdict::Definite(error),
-        Err(error) => {
-            let wait = (error.code == ErrorCode::Busy).then(|| {
-                Duration::from_millis(error.retry_after_ms.unwrap_or(500).into()).min(BUSY_WAIT_MAX)
-            });
-            let why = Failure::service(error.code, format!("{address}: {}", error.message));
-            Verdict::Elsewhere { why, wait }
-        }
+        Err(error) if error.code == ErrorCode::Busy => Verdict::Busy(error),
+        Err(error) => elsewhere(error.code, error.message),
     }
 }
 

@@ -4,10 +4,10 @@ mod fake;
 
 use fake::{Fake, nobody};
 use gaceta::exit::Failure;
-use gaceta::render::Output;
+use gaceta::render::{Output, Style};
 use gaceta::transport::{Addresses, Answer, Ask, race};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, RequestBody};
@@ -25,8 +25,11 @@ impl Addresses for Servers {
 }
 
 async fn ask(servers: &[&str], wait: Duration) -> Result<Answer, Failure> {
+    ask_telling(servers, wait, Output::silent()).await
+}
+
+async fn ask_telling(servers: &[&str], wait: Duration, output: Output) -> Result<Answer, Failure> {
     let body = RequestBody::Node(NodeRequest::Unsubscribe { area_id: fake::AREA });
-    let output = Output::silent();
     let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, output: &output };
     race(&mut Servers(servers.iter().map(|&server| server.to_owned()).collect()), ask).await
 }
@@ -122,7 +125,44 @@ async fn busy_is_asked_again_when_it_said() {
     let started = Instant::now();
     ask(&[&busy_once.address], LONG).await.unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 2);
-    assert!(started.elapsed() >= Duration::from_millis(150), "200 ms less a quarter");
+    assert!(started.elapsed() >= Duration::from_millis(200));
+}
+
+/// Who is told to wait waits by itself, as long as it was told, and says so once.
+#[tokio::test]
+async fn a_long_busy_is_waited_for_and_told_at_a_terminal() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let style = Style { stderr_terminal: true, ..Style::default() };
+    let output = Output::to(style, Arc::new(Mutex::new(std::io::sink())), told.clone());
+    let started = Instant::now();
+    let open_at = started + Duration::from_millis(1_000);
+    let busy = Fake::node(move |_| async move {
+        let left = open_at.saturating_duration_since(Instant::now());
+        match left.as_millis() as u32 {
+            0 => Ok(NodeReply::Unsubscribed { already: false }),
+            left_ms => Err(ErrorReply::busy("too many wrong passwords", left_ms + 1)),
+        }
+    })
+    .await;
+    ask_telling(&[&busy.address], LONG, output).await.unwrap();
+    assert!(Instant::now() >= open_at);
+    let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
+    assert_eq!(told, "… waiting: too many wrong passwords\n");
+}
+
+#[tokio::test]
+async fn a_busy_that_takes_longer_than_there_is_time_ends_it_at_once() {
+    let busy = || Fake::node(|_| async { Err(ErrorReply::busy("next try in 30 s", 30_000)) });
+    let (one, other) = (busy().await, busy().await);
+    let started = Instant::now();
+    let failure = ask(&[&one.address, &other.address], Duration::from_secs(5)).await.err().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!((failure.exit_code(), failure.name()), (6, "busy"));
+    assert!(failure.message.starts_with("next try in 30 s: come again then"), "{failure}");
+    // Somebody else may not be busy.
+    let live = live().await;
+    let answer = ask(&[&one.address, &live.address], Duration::from_secs(5)).await.unwrap();
+    assert_eq!(answer.address, live.address);
 }
 
 #[tokio::test]

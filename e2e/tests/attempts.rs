@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 #![cfg(target_os = "linux")] // elsewhere a client has one address only
 
+use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::person::{Answer, Person, call, call_from, refused};
 use gaceta_e2e::service::{PASSWORD, Server, Service, start_agent};
+use gaceta_e2e::terminal::Terminal;
 use gaceta_e2e::{at_once, watchdog};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -202,6 +204,31 @@ async fn a_person_gets_in_from_a_known_place_while_the_account_is_under_attack_f
         busy(try_from(3, agent, login("ana", "another password")).await);
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_client_waits_by_itself_and_says_for_what_or_says_when_to_come_again() {
+    let service = Service::start(0).await;
+    service.person("ana").await;
+    let ana = Gaceta::at(service.agent.address);
+    use_up_the_free_ones(1, service.agent.address, "ana").await;
+    let mut terminal = Terminal::start(&ana.command(&["login", "ana"]));
+    terminal.shows("Password for ana").await;
+    fail_often(&service, 8).await;
+    terminal.type_line(PASSWORD).await;
+    terminal.shows("… waiting: too many wrong passwords, next try in 2 s").await;
+    let (status, shown) = terminal.ends().await;
+    assert_eq!(status.code(), Some(0), "{shown}");
+
+    // Nothing to wait for that fits: told at once, and a script hears it in its form.
+    fail_often(&service, 100).await;
+    let began = Instant::now();
+    let error = ana.fails_with(&["login", "ana", "--password-stdin"], WRONG, 6).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "it waited: {:?}", began.elapsed());
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("too many wrong passwords, next try in "), "{message}");
+    assert!(message.contains("come again then"), "{message}");
+    assert_eq!(error["code"], "busy");
 }
 
 /// A client that waited too long for one answer asks a second agent the same.
