@@ -5,6 +5,7 @@ use crate::values::{
     ArticleRef, parse_address, parse_after, parse_article, parse_keep_count, parse_keep_for, parse_timeout,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::time::Duration;
 use uuid::Uuid;
 use wire::{Keep, Role, Seq};
@@ -128,6 +129,12 @@ pub enum Command {
         /// Only what comes from now on
         #[arg(long)]
         new: bool,
+        /// For each article a program, the rest of the line, without a shell: the text is its standard input, GACETA_AREA,
+        /// GACETA_SEQ, GACETA_ID, GACETA_AUTHOR and GACETA_POSTED_AT say the rest (GACETA_DELETED=1 and no text: it was
+        /// deleted). The article is read when the program ends with 0; at anything else `follow` ends with 1, and begins
+        /// with the same article the next time
+        #[arg(long, value_name = "CMD ARG…", num_args = 1.., allow_hyphen_values = true)]
+        exec: Vec<OsString>,
     },
     /// Post an article
     Post(PostArgs),
@@ -397,6 +404,18 @@ mod tests {
         assert_eq!(post("post news Hello").words(), ["Hello"]);
         assert!(parse("post").is_err());
         assert!(parse("post news --resume").is_err());
+    }
+
+    #[test]
+    fn a_program_takes_the_rest_of_the_line() {
+        let Ok(Command::Follow { areas, exec, new }) =
+            parse("follow news --new --exec sh -c 'x y' --json --exec - -- z")
+        else {
+            panic!()
+        };
+        assert_eq!((areas, new), (vec!["news".to_owned()], true));
+        assert_eq!(exec, ["sh", "-c", "x y", "--json", "--exec", "-", "--", "z"].map(OsString::from));
+        assert!(parse("follow --exec").is_err());
     }
 
     #[test]

@@ -1,20 +1,17 @@
 //! A person's own editor, on a file, on this terminal.
 
+use crate::child;
 use crate::exit::{Failure, Kind};
 use crate::stop::Stop;
 use crate::terminal::Modes;
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 /// In this order; the last ones are everybody's.
 const VARIABLES: [&str; 3] = ["GACETA_EDITOR", "VISUAL", "EDITOR"];
 /// When nothing is said, whichever is there.
 const PROGRAMS: [&str; 2] = ["vi", "nano"];
-/// An editor that is told to end may save what it has.
-const END_WAIT: Duration = Duration::from_secs(2);
 
 /// A program and its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,15 +45,15 @@ impl Editor {
         let Some((program, args)) = self.0.split_first() else { return Ok(()) };
         let _modes = Modes::of_stdin(); // an editor that is killed leaves the terminal as it had it
         let _deaf = stop.ignoring_interrupts();
-        let child = Command::new(program).args(args).arg(path).kill_on_drop(true).spawn();
-        let mut child = child.map_err(|error| {
+        let process = Command::new(program).args(args).arg(path).kill_on_drop(true).spawn();
+        let mut process = process.map_err(|error| {
             let why = format!("cannot start the editor {name:?}: {error}; GACETA_EDITOR names another one");
             Failure::new(Kind::Local, why)
         })?;
         let status = tokio::select! {
-            status = child.wait() => status,
+            status = process.wait() => status,
             failure = stop.raised() => {
-                end(&mut child).await;
+                child::end(&mut process).await;
                 return Err(failure);
             }
         };
@@ -78,16 +75,6 @@ fn parse(name: &str, value: &str) -> Result<Editor, Failure> {
     match shlex::split(value).filter(|words| !words.is_empty()) {
         Some(words) => Ok(Editor(words)),
         None => Err(Failure::usage(format!("{name}: a quote is not closed in {value:?}"))),
-    }
-}
-
-/// SIGTERM, and after a while SIGKILL.
-pub async fn end(child: &mut Child) {
-    if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
-    if tokio::time::timeout(END_WAIT, child.wait()).await.is_err() {
-        let _ = child.kill().await;
     }
 }
 

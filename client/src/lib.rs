@@ -10,10 +10,11 @@
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
-//! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`]: small things under all of them.
+//! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`], [`child`]: small things under all of them.
 //!
 //! This crate knows the protocol and nothing of the database.
 
+pub mod child;
 pub mod command;
 pub mod config;
 pub mod context;

@@ -1,12 +1,15 @@
 //! `follow`: one long poll at a time, to one node, for all areas, for as long as the person likes.
 //!
 //! Whatever breaks, it goes on by itself where it was: each poll carries the places that were reached, so another node
-//! can answer it as well (I3, I6). What was shown is acknowledged by the next poll; on leaving, by one mark.
+//! can answer it as well (I3, I6). What was shown is acknowledged by the next poll; on leaving, by one mark. With a
+//! program for each article (`exec`) each is acknowledged by itself, as soon as its program has ended well.
 
 use super::areas::subscriptions;
-use super::reading::{extended, mark};
+use super::exec::{Exec, Ran};
+use super::reading::{joined_to, mark};
 use crate::exit::Failure;
-use crate::outcome::{Outcome, items};
+use crate::outbox::abort_at;
+use crate::outcome::{Item, Outcome, items};
 use crate::session::{Nodes, Session, fresh_nodes};
 use crate::stop::Stop;
 use crate::transport::{self, Ask, Candidate, jittered};
@@ -29,17 +32,18 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A break that is over by then is nobody's business.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
-/// The last mark must not keep anybody from leaving. What it loses is shown again, nothing else.
-const LEAVE_WAIT: Duration = Duration::from_secs(2);
+/// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else.
+const MARK_WAIT: Duration = Duration::from_secs(2);
 
 pub async fn follow(
     session: &Session,
     areas: Vec<String>,
     new: bool,
+    exec: Option<Exec>,
     stop: &Stop,
 ) -> Result<Outcome, Failure> {
     let started = tokio::select! {
-        started = Follower::start(session, areas, new) => started?,
+        started = Follower::start(session, areas, new, exec) => started?,
         failure = stop.raised() => return Err(failure),
     };
     let Some(mut follower) = started else {
@@ -48,16 +52,14 @@ pub async fn follow(
         );
         return Ok(Outcome::Nothing);
     };
-    let end = tokio::select! {
-        end = follower.run() => end,
-        failure = stop.raised() => failure,
-    };
+    let end = follower.run(stop).await;
     follower.leave().await;
     Err(end)
 }
 
 struct Follower<'a> {
     session: &'a Session,
+    exec: Option<Exec>,
     areas: Vec<Followed>,
     reading_id: Uuid,
     nodes: Nodes,
@@ -89,7 +91,12 @@ struct Trouble {
 
 impl<'a> Follower<'a> {
     /// `None` when there is nothing to follow.
-    async fn start(session: &'a Session, names: Vec<String>, new: bool) -> Result<Option<Self>, Failure> {
+    async fn start(
+        session: &'a Session,
+        names: Vec<String>,
+        new: bool,
+        exec: Option<Exec>,
+    ) -> Result<Option<Self>, Failure> {
         let (refs, nodes) = session.locate_all(names).await?;
         let subscribed = subscriptions(session).await?;
         let chosen: Vec<SubscriptionSummary> = if refs.is_empty() {
@@ -128,6 +135,7 @@ impl<'a> Follower<'a> {
             .collect();
         Ok(Some(Self {
             session,
+            exec,
             areas,
             reading_id: Uuid::now_v7(),
             nodes,
@@ -139,8 +147,28 @@ impl<'a> Follower<'a> {
         }))
     }
 
-    /// Never returns but for a failure that waiting does not cure.
-    async fn run(&mut self) -> Failure {
+    /// Never returns but for a failure that waiting does not cure, or when it is stopped.
+    async fn run(&mut self, stop: &Stop) -> Failure {
+        loop {
+            let polled = tokio::select! {
+                polled = self.answer() => polled,
+                failure = stop.raised() => return failure,
+            };
+            let (pages, ended) = match polled {
+                Ok(answer) => answer,
+                Err(failure) => return failure,
+            };
+            if let Err(failure) = self.take(pages, stop).await {
+                return failure;
+            }
+            if let Some(last) = self.drop_ended(ended) {
+                return last.into();
+            }
+        }
+    }
+
+    /// Of whatever node has one, however long that takes.
+    async fn answer(&mut self) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
         loop {
             let polled = match self.candidate().await {
                 Some(candidate) => {
@@ -149,19 +177,9 @@ impl<'a> Follower<'a> {
                 }
                 None => Err(Failure::service(ErrorCode::Unavailable, "no node can be found")),
             };
-            let (pages, ended) = match polled {
-                Ok(answer) => answer,
-                Err(failure) if failure.is_retryable() => {
-                    self.struggle(&failure).await;
-                    continue;
-                }
-                Err(failure) => return failure,
-            };
-            if let Err(failure) = self.take(pages).await {
-                return failure;
-            }
-            if let Some(last) = self.drop_ended(ended) {
-                return last.into();
+            match polled {
+                Err(failure) if failure.is_retryable() => self.struggle(&failure).await,
+                polled => return polled,
             }
         }
     }
@@ -223,30 +241,64 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn take(&mut self, pages: Vec<Page>) -> Result<(), Failure> {
+    async fn take(&mut self, pages: Vec<Page>, stop: &Stop) -> Result<(), Failure> {
         for page in pages {
-            let Some(area) = self.areas.iter_mut().find(|area| area.area_id == page.area_id) else {
-                continue;
-            };
+            let Some(at) = self.areas.iter().position(|area| area.area_id == page.area_id) else { continue };
             if page.upto < page.from {
                 continue;
             }
-            if page.from != area.after + 1 {
+            if page.from != self.areas[at].after + 1 {
                 // Not what was asked for: showing it would repeat or skip. Another node may know better.
                 self.failed = self.current.take();
                 self.struggle(&Failure::unexpected_reply()).await;
                 return Ok(());
             }
-            let expired = (page.expired_through.min(page.upto) - page.from + 1).max(0);
-            let followed = Outcome::Followed {
-                area: area.name.clone(),
-                items: items(&page.articles, &page.deleted),
-                expired,
+            let found = items(&page.articles, &page.deleted);
+            let told = Outcome::Followed {
+                area: self.areas[at].name.clone(),
+                expired: (page.expired_through.min(page.upto) - page.from + 1).max(0),
+                items: if self.exec.is_some() { Vec::new() } else { found.clone() },
             };
-            self.session.output.show(followed).await?;
-            area.was_shown(&page, self.reading_id);
+            tokio::select! {
+                shown = self.session.output.show(told) => shown?,
+                failure = stop.raised() => return Err(failure),
+            }
+            if self.exec.is_some() && !self.execute(at, &page, found, stop).await? {
+                return Ok(());
+            }
+            self.areas[at].was_shown(&page, page.upto, self.reading_id);
         }
         Ok(())
+    }
+
+    /// One program after the other, each article marked when its own has ended well. `false` when a mark was refused:
+    /// the next poll will tell why.
+    async fn execute(
+        &mut self,
+        at: usize,
+        page: &Page,
+        found: Vec<Item>,
+        stop: &Stop,
+    ) -> Result<bool, Failure> {
+        for item in found {
+            let Some(exec) = &self.exec else { return Ok(true) };
+            let ran = exec.run(&self.areas[at].name, &item, stop).await?;
+            abort_at("follow-executed");
+            if !matches!(ran, Ran::Stopped { is_done: false, .. }) {
+                self.areas[at].was_shown(page, item.seq(), self.reading_id);
+            }
+            if let Ran::Stopped { failure, .. } = ran {
+                return Err(failure);
+            }
+            let Some(mark) = self.areas[at].mark() else { continue };
+            match self.send(vec![mark]).await {
+                Some(Ok(())) => self.areas[at].unheard = false,
+                Some(Err(failure)) if !failure.is_retryable() => return Ok(false),
+                // The service is away: the next mark, or the next poll, says this too.
+                _ => {}
+            }
+        }
+        Ok(true)
     }
 
     /// `Some` with the last error when nothing is left to follow.
@@ -268,6 +320,15 @@ impl<'a> Follower<'a> {
         if marks.is_empty() {
             return;
         }
+        if !matches!(self.send(marks).await, Some(Ok(()))) {
+            self.session
+                .output
+                .note("What was shown last could not be marked as read: you will see it again.");
+        }
+    }
+
+    /// `None` when it takes too long.
+    async fn send(&mut self, marks: Vec<Mark>) -> Option<Result<(), Failure>> {
         if let Some(current) = &self.current {
             // The node that served until now is the quickest to answer.
             let address = current.address.clone();
@@ -275,12 +336,7 @@ impl<'a> Follower<'a> {
             self.nodes.addresses.insert(0, address);
         }
         self.session.progressed();
-        let marked = timeout(LEAVE_WAIT, mark(self.session, &self.nodes, marks)).await;
-        if !matches!(marked, Ok(Ok(()))) {
-            self.session
-                .output
-                .note("What was shown last could not be marked as read: you will see it again.");
-        }
+        timeout(MARK_WAIT, mark(self.session, &self.nodes, marks)).await.ok()
     }
 }
 
@@ -289,12 +345,19 @@ impl Followed {
         FollowArea { area_id: self.area_id, after: self.after, shown: self.shown.filter(|_| self.unheard) }
     }
 
-    fn was_shown(&mut self, page: &Page, reading_id: Uuid) {
+    /// What of `page` comes after what was shown already, up to `upto`.
+    fn was_shown(&mut self, page: &Page, upto: Seq, reading_id: Uuid) {
+        if upto <= self.after {
+            return;
+        }
         // A generation that is not the one we know: somebody caught up or undid on another device.
         let before = self.shown.filter(|_| self.generation == page.generation);
-        self.shown = Some(extended(before, page, reading_id));
+        self.shown = Some(joined_to(
+            before,
+            Shown { from: self.after + 1, upto, generation: page.generation, reading_id },
+        ));
         self.generation = page.generation;
-        self.after = page.upto;
+        self.after = upto;
         self.unheard = true;
     }
 

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod areas;
 mod contexts;
 mod delivery;
+mod exec;
 pub mod follow;
 pub mod outgoing;
 pub mod posting;
@@ -71,7 +72,9 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Read(args) => reading::read(session, args).await,
         Command::Catchup { area } => reading::catch_up(session, area).await,
         Command::Undo { area } => reading::undo(session, area).await,
-        Command::Follow { areas, new } => follow::follow(session, areas, new, stop).await,
+        Command::Follow { areas, new, exec } => {
+            follow::follow(session, areas, new, exec::Exec::new(exec), stop).await
+        }
         Command::Post(args) => posting::post(session, args, stop).await,
         Command::Outbox => posting::outbox(session).await,
         Command::Delete { article } => posting::delete(session, article).await,

@@ -141,11 +141,16 @@ pub async fn mark(session: &Session, nodes: &Nodes, marks: Vec<Mark>) -> Result<
 /// What was shown up to and with `page`. Another device may have caught up or undone in between (a new generation):
 /// then what was shown before no longer counts.
 pub fn extended(before: Option<Shown>, page: &Page, reading_id: Uuid) -> Shown {
+    joined_to(before, Shown { from: page.from, upto: page.upto, generation: page.generation, reading_id })
+}
+
+/// `next`, from where `before` began if it goes on where that ended.
+pub fn joined_to(before: Option<Shown>, next: Shown) -> Shown {
     let from = match before {
-        Some(before) if before.generation == page.generation && before.upto + 1 == page.from => before.from,
-        _ => page.from,
+        Some(before) if before.generation == next.generation && before.upto + 1 == next.from => before.from,
+        _ => next.from,
     };
-    Shown { from, upto: page.upto, generation: page.generation, reading_id }
+    Shown { from, ..next }
 }
 
 fn reading(area: &str, page: Page) -> Reading {

@@ -9,7 +9,7 @@ mod prompt;
 mod sanitise;
 mod text;
 
-pub use layout::rows;
+pub use layout::{rfc3339, rows};
 pub use prompt::PromptLine;
 pub use sanitise::{block, line};
 

@@ -84,7 +84,7 @@ mod tests {
             Ok(Command::Read(args)) => format!("read {:?} all={} limit={}", args.area, args.all, args.limit),
             Ok(Command::Post(args)) => format!("post {:?} {:?}", args.area(), args.words()),
             Ok(Command::Delete { article }) => format!("delete {}#{}", article.area, article.seq),
-            Ok(Command::Follow { areas, new }) => format!("follow {areas:?} new={new}"),
+            Ok(Command::Follow { areas, new, .. }) => format!("follow {areas:?} new={new}"),
             Ok(Command::Subscribe { area, from_start }) => format!("subscribe {area} {from_start}"),
             Ok(Command::Verify { area } | Command::Unsubscribe { area }) => area,
             Ok(Command::Catchup { area } | Command::Undo { area }) => format!("{area:?}"),
