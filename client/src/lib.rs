@@ -9,6 +9,7 @@
 //! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
+//! - [`pager`]: what is longer than the screen, and what of it was seen.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
 //! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`], [`child`]: small things under all of them.
 //!
@@ -25,6 +26,7 @@ pub mod exit;
 pub mod files;
 pub mod outbox;
 pub mod outcome;
+pub mod pager;
 pub mod render;
 pub mod repl;
 pub mod run;

@@ -3,6 +3,7 @@
 use crate::command::{Cli, Command};
 use crate::execute::{execute, needs_session};
 use crate::exit::{self, Failure};
+use crate::pager;
 use crate::render::Output;
 use crate::repl;
 use crate::session::Session;
@@ -59,7 +60,7 @@ pub async fn run_command(command: Command, settings: &Settings, output: &Output,
         };
         let outcome = execute(command, &session, stop).await?;
         let code = outcome.exit_code();
-        output.show(outcome).await?;
+        pager::outcome(output, settings.no_input, outcome, stop).await?;
         Ok(code)
     };
     done.await.unwrap_or_else(|failure: Failure| failed(output, &failure))

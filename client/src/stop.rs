@@ -83,4 +83,13 @@ impl Stop {
         let signal = self.signal.get().copied().unwrap_or(Signal::Interrupt);
         Failure::new(Kind::Interrupted(signal), "interrupted")
     }
+
+    /// The same for who leaves Ctrl-C to another program.
+    pub async fn terminated(&self) -> Failure {
+        let failure = self.raised().await;
+        if failure.kind == Kind::Interrupted(Signal::Interrupt) {
+            std::future::pending::<()>().await;
+        }
+        failure
+    }
 }

@@ -1,4 +1,4 @@
-//! Questions to a person: passwords without echo, texts up to Ctrl-D; and what comes through a pipe instead.
+//! Questions to a person: passwords without echo, texts up to Ctrl-D, single keys; and what comes through a pipe instead.
 //!
 //! The terminal is read through a descriptor of our own that does not block: a command that is cancelled stops reading
 //! at once, and no forgotten thread takes the next line away from the prompt. Line editing and Ctrl-C stay the
@@ -9,13 +9,16 @@ use crate::render::Output;
 use crate::settings::Settings;
 use anyhow::Context as _;
 use rustix::fs::OFlags;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::Signal;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use wire::limits::PASSWORD_BYTES_MAX;
 use wire::{ErrorCode, Password};
 
@@ -161,14 +164,145 @@ impl Terminal {
         Ok(buffer[..bytes].to_vec())
     }
 
+    fn modes(&self) -> io::Result<Modes> {
+        Modes::of(self.file.as_fd().try_clone_to_owned()?.into())
+    }
+
     fn without_echo(&self) -> anyhow::Result<Modes> {
-        let terminal = self.file.as_fd().try_clone_to_owned()?;
-        let modes = Modes::of(terminal.into()).context("cannot hide what is typed")?;
+        let modes = self.modes().context("cannot hide what is typed")?;
         let mut hidden = modes.termios.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(&modes.terminal, OptionalActions::Flush, &hidden).context("cannot hide what is typed")?;
         Ok(modes)
+    }
+}
+
+/// What a person does instead of typing a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    Char(char),
+    Enter,
+    PageDown,
+    PageUp,
+    /// The window has another size, or we are in the foreground again: what is on the screen is to be drawn anew.
+    Redraw,
+    /// The terminal is gone.
+    Closed,
+    Other,
+}
+
+/// Keys, one at a time. Ctrl-C stays a signal. The terminal is as it was when this is dropped.
+pub struct Keys {
+    terminal: Terminal,
+    modes: Modes,
+    how: Typing,
+    typed: VecDeque<u8>,
+    resized: Signals,
+    continued: Signals,
+    closed: Signals,
+}
+
+/// How keys come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typing {
+    /// As they are pressed, unseen.
+    Keys,
+    /// The first of each line, seen: for terminals that are a part of something else (TERM=dumb).
+    Lines,
+}
+
+impl Keys {
+    pub fn open(how: Typing) -> anyhow::Result<Self> {
+        let terminal = Terminal::open()?;
+        let modes = terminal.modes().context("cannot read keys")?;
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let keys = Self {
+            terminal,
+            modes,
+            how,
+            typed: VecDeque::new(),
+            resized: listen(SignalKind::window_change())?,
+            continued: listen(SignalKind::from_raw(Signal::CONT.as_raw()))?,
+            closed: listen(SignalKind::hangup())?,
+        };
+        keys.set()?;
+        Ok(keys)
+    }
+
+    fn set(&self) -> anyhow::Result<()> {
+        if self.how == Typing::Lines {
+            return Ok(());
+        }
+        let mut single = self.modes.termios.clone();
+        single.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+        single.local_modes.insert(LocalModes::ISIG);
+        single.special_codes[SpecialCodeIndex::VMIN] = 1;
+        single.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // What is typed already stays: who types ahead means it.
+        tcsetattr(&self.modes.terminal, OptionalActions::Now, &single).context("cannot read keys")
+    }
+
+    pub async fn next(&mut self) -> anyhow::Result<Key> {
+        loop {
+            if let Some(key) = key(&mut self.typed, self.how) {
+                return Ok(key);
+            }
+            tokio::select! {
+                // A terminal that was closed is an error here.
+                read = self.terminal.read() => match read {
+                    Ok(bytes) if !bytes.is_empty() => self.typed.extend(bytes),
+                    _ => return Ok(Key::Closed),
+                },
+                _ = self.resized.recv() => return Ok(Key::Redraw),
+                _ = self.continued.recv() => {
+                    self.set()?; // the shell had the terminal in between
+                    return Ok(Key::Redraw);
+                }
+                _ = self.closed.recv() => return Ok(Key::Closed),
+            }
+        }
+    }
+}
+
+/// Takes the next key, if it is there as a whole.
+fn key(typed: &mut VecDeque<u8>, how: Typing) -> Option<Key> {
+    if how == Typing::Lines {
+        let end = typed.iter().position(|byte| *byte == b'\n')?;
+        let line: Vec<u8> = typed.drain(..=end).collect();
+        return Some(char_key(line[0]));
+    }
+    let first = *typed.front()?;
+    if first != 0x1b {
+        typed.pop_front();
+        return Some(char_key(first));
+    }
+    // ESC [ … final byte, or ESC O one byte; otherwise ESC alone, which is none of ours.
+    let sequence: Vec<u8> = typed.iter().copied().skip(1).collect();
+    let bytes = match sequence.first()? {
+        b'[' => 1 + sequence[1..].iter().position(|byte| (0x40..=0x7e).contains(byte))?,
+        b'O' if sequence.len() < 2 => return None,
+        b'O' => 1,
+        _ => {
+            typed.pop_front();
+            return Some(Key::Other);
+        }
+    };
+    typed.drain(..bytes + 2);
+    Some(match &sequence[..=bytes] {
+        b"[6~" => Key::PageDown,
+        b"[5~" => Key::PageUp,
+        b"[B" | b"OB" => Key::Enter,
+        _ => Key::Other,
+    })
+}
+
+fn char_key(byte: u8) -> Key {
+    match byte {
+        b'\n' | b'\r' => Key::Enter,
+        b' '..=b'~' => Key::Char(char::from(byte)),
+        0x04 => Key::Char('q'), // Ctrl-D leaves, here as everywhere
+        _ => Key::Other,
     }
 }
 
@@ -219,6 +353,19 @@ mod tests {
         assert_eq!(one_password(" secret \n\n".into()).unwrap(), Password(" secret \n".into()));
         assert_eq!(one_password("\n".into()).unwrap_err().exit_code(), 2);
         assert_eq!(one_password("x".repeat(1025)).unwrap_err().name(), "too_large");
+    }
+
+    #[test]
+    fn keys_come_whole_and_in_order() {
+        let keys = |typed: &[u8], how| {
+            let mut typed: VecDeque<u8> = typed.iter().copied().collect();
+            std::iter::from_fn(|| key(&mut typed, how)).collect::<Vec<_>>()
+        };
+        let typed = keys(b" q\r\x1b[6~\x1b[A\x1bOBx\x1b[5", Typing::Keys);
+        let (space, q, x) = (Key::Char(' '), Key::Char('q'), Key::Char('x'));
+        assert_eq!(typed, [space, q, Key::Enter, Key::PageDown, Key::Other, Key::Enter, x]);
+        assert_eq!(keys(b"\nquit\n n", Typing::Lines), [Key::Enter, q]);
+        assert_eq!(keys("é".as_bytes(), Typing::Keys), [Key::Other, Key::Other]);
     }
 
     #[test]

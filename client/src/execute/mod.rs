@@ -25,8 +25,8 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
     if needs_session(&command) {
         session.require_login()?;
     }
-    // These two have something to finish when they are stopped.
-    let stops_itself = matches!(command, Command::Follow { .. } | Command::Post(_));
+    // These have something to finish when they are stopped.
+    let stops_itself = matches!(command, Command::Read(_) | Command::Follow { .. } | Command::Post(_));
     let outcome = dispatch(command, session, stop);
     if stops_itself {
         return outcome.await;
@@ -69,7 +69,7 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Use { .. } => Err(Failure::usage(
             "`use` is for the prompt, where commands then mean that area: here name it, like `gaceta read AREA`",
         )),
-        Command::Read(args) => reading::read(session, args).await,
+        Command::Read(args) => reading::read(session, args, stop).await,
         Command::Catchup { area } => reading::catch_up(session, area).await,
         Command::Undo { area } => reading::undo(session, area).await,
         Command::Follow { areas, new, exec } => {

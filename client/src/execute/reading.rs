@@ -3,11 +3,15 @@
 //! The cursor moves only for what was shown (I3): a page is written and flushed before the next request, or the last
 //! mark, says so.
 
+mod paged;
+
 use super::areas::subscriptions;
 use crate::command::ReadArgs;
 use crate::exit::Failure;
 use crate::outcome::{Moved, Outcome, Reading};
+use crate::pager::Pager;
 use crate::session::{Located, Nodes, Session};
+use crate::stop::Stop;
 use uuid::Uuid;
 use wire::limits::PAGE_ARTICLES_MAX;
 use wire::{AreaRef, ErrorCode, Mark, NodeReply, NodeRequest, Page, ReadFrom, Shown};
@@ -15,7 +19,19 @@ use wire::{AreaRef, ErrorCode, Mark, NodeReply, NodeRequest, Page, ReadFrom, Sho
 /// One reading as JSON is one object and stands in memory until it is printed; beyond this it says `more`.
 const MERGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-pub async fn read(session: &Session, args: ReadArgs) -> Result<Outcome, Failure> {
+pub async fn read(session: &Session, args: ReadArgs, stop: &Stop) -> Result<Outcome, Failure> {
+    if let Some(area) = &args.area
+        && let Some(pager) = Pager::of(session, area)
+    {
+        return paged::read(session, &args, area, pager, stop).await;
+    }
+    tokio::select! {
+        read = read_on(session, args) => read,
+        failure = stop.raised() => Err(failure),
+    }
+}
+
+async fn read_on(session: &Session, args: ReadArgs) -> Result<Outcome, Failure> {
     let mut reader = Reader {
         session,
         reading_id: Uuid::now_v7(),
@@ -23,14 +39,9 @@ pub async fn read(session: &Session, args: ReadArgs) -> Result<Outcome, Failure>
         left_bytes: MERGED_BYTES_MAX,
         keep: args.keep,
     };
-    if let Some(area) = args.area {
-        let located = session.locate(&area).await?;
-        let from = match args.after {
-            Some(seq) => ReadFrom::After(seq),
-            None if args.all => ReadFrom::Start,
-            None => ReadFrom::Unread,
-        };
-        reader.read_area(&located, from).await?;
+    if let Some(area) = &args.area {
+        let located = session.locate(area).await?;
+        reader.read_area(&located, place(&args)).await?;
         return Ok(Outcome::Nothing);
     }
     let subscribed = subscriptions(session).await?;
@@ -55,6 +66,15 @@ pub async fn read(session: &Session, args: ReadArgs) -> Result<Outcome, Failure>
         }
     }
     Ok(Outcome::Nothing)
+}
+
+/// Where a reading begins.
+fn place(args: &ReadArgs) -> ReadFrom {
+    match args.after {
+        Some(seq) => ReadFrom::After(seq),
+        None if args.all => ReadFrom::Start,
+        None => ReadFrom::Unread,
+    }
 }
 
 /// One `read` command: what it may still show, and the name under which it marks (undo takes back all of it).
@@ -104,29 +124,41 @@ impl Reader<'_> {
     }
 
     async fn page(&self, located: &Located, from: ReadFrom, shown: Option<Shown>) -> Result<Page, Failure> {
-        let request = NodeRequest::Read {
-            area_id: located.area.area_id,
-            from,
-            limit: self.left.clamp(1, PAGE_ARTICLES_MAX),
-            shown: shown.filter(|_| !self.keep),
-        };
-        match self.session.node(&located.nodes, request).await? {
-            NodeReply::Page(page) => Ok(page),
-            _ => Err(Failure::unexpected_reply()),
-        }
+        page(self.session, located, from, self.left, shown.filter(|_| !self.keep)).await
     }
 
     async fn mark(&self, located: &Located, shown: Shown) -> Result<(), Failure> {
-        let area = &located.area.name;
-        match mark(self.session, &located.nodes, vec![Mark { area_id: located.area.area_id, shown }]).await {
-            // Unsubscribed or removed while it was being read: there is no cursor to move any more.
-            Err(failure) if matches!(failure.code(), Some(ErrorCode::NotFound | ErrorCode::Denied)) => Ok(()),
-            Err(failure) => {
-                let message = format!("{area} was shown, but stays unread: {failure}");
-                Err(Failure { message, ..failure })
-            }
-            Ok(()) => Ok(()),
+        mark_area(self.session, located, shown).await
+    }
+}
+
+/// One page, and word of what was shown before it.
+pub async fn page(
+    session: &Session,
+    located: &Located,
+    from: ReadFrom,
+    limit: u32,
+    shown: Option<Shown>,
+) -> Result<Page, Failure> {
+    let limit = limit.clamp(1, PAGE_ARTICLES_MAX);
+    let request = NodeRequest::Read { area_id: located.area.area_id, from, limit, shown };
+    match session.node(&located.nodes, request).await? {
+        NodeReply::Page(page) => Ok(page),
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+/// Of an area that may be gone meanwhile.
+pub async fn mark_area(session: &Session, located: &Located, shown: Shown) -> Result<(), Failure> {
+    let area = &located.area.name;
+    match mark(session, &located.nodes, vec![Mark { area_id: located.area.area_id, shown }]).await {
+        // Unsubscribed or removed while it was being read: there is no cursor to move any more.
+        Err(failure) if is_over(&failure) => Ok(()),
+        Err(failure) => {
+            let message = format!("{area} was shown, but stays unread: {failure}");
+            Err(Failure { message, ..failure })
         }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -138,22 +170,23 @@ pub async fn mark(session: &Session, nodes: &Nodes, marks: Vec<Mark>) -> Result<
     }
 }
 
-/// What was shown up to and with `page`. Another device may have caught up or undone in between (a new generation):
-/// then what was shown before no longer counts.
+/// What was shown up to and with `page`.
 pub fn extended(before: Option<Shown>, page: &Page, reading_id: Uuid) -> Shown {
     joined_to(before, Shown { from: page.from, upto: page.upto, generation: page.generation, reading_id })
 }
 
-/// `next`, from where `before` began if it goes on where that ended.
+/// What was shown before and `next`, if there is no gap. Another device may have caught up or undone in between (a new
+/// generation): then what was shown before no longer counts.
 pub fn joined_to(before: Option<Shown>, next: Shown) -> Shown {
-    let from = match before {
-        Some(before) if before.generation == next.generation && before.upto + 1 == next.from => before.from,
-        _ => next.from,
-    };
-    Shown { from, ..next }
+    match before {
+        Some(before) if before.generation == next.generation && before.upto + 1 == next.from => {
+            Shown { from: before.from, ..next }
+        }
+        _ => next,
+    }
 }
 
-fn reading(area: &str, page: Page) -> Reading {
+pub fn reading(area: &str, page: Page) -> Reading {
     Reading {
         area: area.to_owned(),
         from: page.from,
@@ -212,15 +245,15 @@ async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> 
 }
 
 /// Removed, or unsubscribed from elsewhere, since the subscriptions were listed: the other areas go on.
-fn is_over(failure: &Failure) -> bool {
+pub fn is_over(failure: &Failure) -> bool {
     matches!(failure.code(), Some(ErrorCode::NotFound | ErrorCode::Denied))
 }
 
-fn note_over(session: &Session, area: &AreaRef, failure: &Failure) {
+pub fn note_over(session: &Session, area: &AreaRef, failure: &Failure) {
     session.output.note(&format!("{}: {failure}", area.name));
 }
 
-async fn move_cursor(
+pub async fn move_cursor(
     session: &Session,
     area: &AreaRef,
     nodes: &Nodes,

@@ -9,7 +9,8 @@ mod prompt;
 mod sanitise;
 mod text;
 
-pub use layout::{rfc3339, rows};
+pub use article::item_text;
+pub use layout::{cut, rfc3339, rows};
 pub use prompt::PromptLine;
 pub use sanitise::{block, line};
 
@@ -48,7 +49,7 @@ impl Output {
     /// This process's standard output and error.
     pub fn standard(json: bool) -> Self {
         let stdout = io::stdout();
-        let terminal = stdout.is_terminal().then(|| columns(&stdout));
+        let terminal = stdout.is_terminal().then(|| window().map_or(COLUMNS_DEFAULT, |(_, columns)| columns));
         let plain = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let style = Style {
             json,
@@ -84,10 +85,26 @@ impl Output {
         self.style.json
     }
 
+    /// How things are shown now: a window may have got another size.
+    pub fn style(&self) -> Style {
+        let columns = self.style.terminal.map(|columns| window().map_or(columns, |(_, columns)| columns));
+        Style { terminal: columns, ..self.style }
+    }
+
+    /// Whether somebody sits at it who can press keys.
+    pub fn has_person(&self) -> bool {
+        self.style.terminal.is_some() && !self.style.json && io::stdin().is_terminal()
+    }
+
+    /// The data as text for people.
+    pub fn text(&self, outcome: &Outcome) -> String {
+        text::outcome(outcome, self.style()).data
+    }
+
     /// Writes and flushes; when it returns, whoever reads standard output has it. On a thread of its own, because a
     /// pipe that nobody reads must not keep Ctrl-C from being heard.
     pub async fn show(&self, outcome: Outcome) -> Result<(), Failure> {
-        let (stdout, style) = (self.stdout.clone(), self.style);
+        let style = self.style();
         let shown = if style.json { json::outcome(&outcome) } else { text::outcome(&outcome, style) };
         for note in shown.notes {
             self.note(&note);
@@ -95,9 +112,15 @@ impl Output {
         if shown.data.is_empty() {
             return Ok(());
         }
+        self.write(shown.data).await
+    }
+
+    /// What was made harmless already, to standard output.
+    pub async fn write(&self, text: String) -> Result<(), Failure> {
+        let stdout = self.stdout.clone();
         let written = detached(move || {
             let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
-            stdout.write_all(shown.data.as_bytes())?;
+            stdout.write_all(text.as_bytes())?;
             stdout.flush()
         });
         written.await.map_err(|error| match error.kind() {
@@ -155,7 +178,7 @@ impl Output {
     pub fn on_terminal(text: &str) {
         match std::fs::File::options().write(true).open("/dev/tty") {
             Ok(mut tty) => drop(tty.write_all(text.as_bytes())),
-            Err(_) => eprint!("{text}"),
+            Err(_) => drop(io::stderr().write_all(text.as_bytes())), // `eprint!` would panic when that is gone too
         }
     }
 
@@ -182,11 +205,11 @@ impl Shown {
     }
 }
 
-fn bold(text: &str, style: Style) -> String {
+pub fn bold(text: &str, style: Style) -> String {
     if style.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-fn dim(text: &str, style: Style) -> String {
+pub fn dim(text: &str, style: Style) -> String {
     if style.colour { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
 }
 
@@ -197,7 +220,8 @@ fn locale_is_utf8() -> bool {
     locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
 }
 
-fn columns(stdout: &io::Stdout) -> usize {
-    let size = rustix::termios::tcgetwinsize(stdout);
-    size.map(|size| usize::from(size.ws_col)).ok().filter(|&columns| columns > 0).unwrap_or(COLUMNS_DEFAULT)
+/// Rows and columns of the terminal that standard output is.
+pub fn window() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then(|| (size.ws_row.into(), size.ws_col.into()))
 }
