@@ -150,6 +150,8 @@ pub enum Command {
     /// Manage areas, articles and users
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Show how every agent and node is, and who you are to them
+    Status,
     /// Manage contexts: names for services, each with a session of its own
     #[command(subcommand)]
     Context(ContextCommand),

@@ -88,6 +88,7 @@ pub enum Outcome {
         already: bool,
     },
     Verified(Verification),
+    Status(Status),
     AreaChanged {
         area: AreaDetails,
         done: &'static str,
@@ -206,11 +207,56 @@ pub struct Verification {
     pub damaged: Vec<Seq>,
 }
 
+/// How the service is, as seen from here.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    pub context: String,
+    pub user: Option<String>,
+    pub agents: Vec<AgentStatus>,
+    /// Those that an agent told of.
+    pub nodes: Vec<NodeStatus>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AgentStatus {
+    #[serde(flatten)]
+    pub probe: Probe,
+    /// Nodes that it sends clients to, of all that it knows.
+    pub nodes_live: Option<u32>,
+    pub nodes: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeStatus {
+    #[serde(flatten)]
+    pub probe: Probe,
+    pub draining: Option<bool>,
+}
+
+/// One server's answer, or why there is none.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probe {
+    pub address: String,
+    pub error: Option<String>,
+    pub elapsed_ms: u64,
+    pub version: Option<String>,
+    pub uptime_s: Option<u64>,
+    /// How long its database took.
+    pub database_ms: Option<u64>,
+    /// By how much its clock is ahead of this machine's.
+    pub clock_ms: Option<i64>,
+}
+
 impl Outcome {
     /// Some things are found out in vain.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Verified(v) if !v.missing.is_empty() || !v.damaged.is_empty() => exit::ERROR,
+            Self::Status(s) => {
+                let agents = s.agents.iter().any(|agent| agent.probe.error.is_none());
+                let nodes = s.nodes.iter().any(|node| node.probe.error.is_none());
+                if agents && nodes { exit::OK } else { exit::UNAVAILABLE }
+            }
             _ => exit::OK,
         }
     }

@@ -6,19 +6,19 @@ use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::processes::{Process, until};
 use rustix::process::Signal;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Runs `follow news --exec sh -c SCRIPT`; `$LOG` is `log`.
-fn follow(person: &Gaceta, log: &PathBuf, script: &str) -> Process {
+fn follow(person: &Gaceta, log: &Path, script: &str) -> Process {
     let person = person.clone().with("LOG", log.to_str().unwrap());
     Process::start("follow", person.command(&["follow", "news", "--exec", "sh", "-c", script]))
 }
 
-fn lines(log: &PathBuf) -> Vec<String> {
+fn lines(log: &Path) -> Vec<String> {
     fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-async fn logged(log: &PathBuf, count: usize) -> Vec<String> {
+async fn logged(log: &Path, count: usize) -> Vec<String> {
     until("the program to run", async || Some(lines(log)).filter(|lines| lines.len() >= count)).await
 }
 

@@ -12,6 +12,7 @@ pub mod follow;
 pub mod outgoing;
 pub mod posting;
 pub mod reading;
+mod status;
 pub mod verify;
 
 use crate::command::{Cli, Command, ContextCommand, SessionsAction};
@@ -80,6 +81,7 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Delete { article } => posting::delete(session, article).await,
         Command::Verify { area } => verify::verify(session, &area).await,
         Command::Admin(command) => admin::admin(session, command).await,
+        Command::Status => status::status(session).await,
         Command::Context(command) => context(session, command),
         Command::Completions { shell } => Ok(completions(shell)),
     }

@@ -26,6 +26,7 @@
 //! | `admin user list` | `[{name, role, created_at, disabled_at, sessions}]` |
 //! | `admin user add`, `passwd`, `role`, `disable`, `enable` | `{user, already}` |
 //! | `admin audit` | `[{id, at, actor, action, target, detail}]`, `detail` an object |
+//! | `status` | `{context, user, agents: [{address, error, elapsed_ms, version, uptime_s, database_ms, clock_ms, nodes_live, nodes}], nodes: [{…, draining}]}`; `error` null for a server that is well, `clock_ms` how far its clock is ahead of ours |
 //! | `context list` | `[{name, agents, user, current}]` |
 //! | `context add` | `{name, agents, already}` |
 //! | `context use` | `{name, already}` |
@@ -119,6 +120,7 @@ fn value(outcome: &Outcome) -> Value {
             "area": v.area, "last_seq": v.last_seq, "kept": v.kept, "deleted": v.deleted, "expired": v.expired,
             "missing": v.missing, "damaged": v.damaged,
         }),
+        Outcome::Status(status) => json!(status),
         Outcome::AreaChanged { area, already, .. } => json!({"area": details(area), "already": already}),
         Outcome::AreaList(areas) => areas.iter().map(details).collect(),
         Outcome::UserList(users) => users

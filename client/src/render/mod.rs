@@ -7,6 +7,7 @@ mod json;
 mod layout;
 mod prompt;
 mod sanitise;
+mod status;
 mod text;
 
 pub use article::item_text;

@@ -86,6 +86,7 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
             Shown::note(format!("{area}#{seq} {when}."))
         }
         Outcome::Verified(verification) => verified(verification),
+        Outcome::Status(status) => super::status::status(status, style),
         Outcome::AreaChanged { area, done, already } => {
             Shown::note(done_or_already(&area.name, done, *already))
         }
