@@ -2,16 +2,18 @@
 //!
 //! - [`words`]: a line as words; [`area`]: what they mean with an area in use.
 //! - [`lines`]: the thread that reads them; [`history`]: what was typed before; [`complete`]: what Tab offers.
-//! - [`news`]: who is logged in and what is unread.
+//! - [`news`]: who is logged in and what is unread; [`watch`] hears of more, [`announce`] tells it while somebody types.
 //!
 //! When the host is told to stop, the prompt ends at once and sets the terminal back. Ctrl-C cancels the running command,
 //! Ctrl-D leaves; errors never do.
 
+mod announce;
 mod area;
 mod complete;
 mod history;
 mod lines;
 mod news;
+mod watch;
 mod words;
 
 use crate::command::{Cli, Command};
@@ -23,6 +25,7 @@ use crate::session::Session;
 use crate::settings::{CONTEXT_DEFAULT, Settings};
 use crate::stop::{Signal, Stop};
 use crate::terminal::Modes;
+use announce::Announcer;
 use anyhow::Context as _;
 use complete::{AreaNames, Completion};
 use history::History;
@@ -32,6 +35,7 @@ use rustyline::error::ReadlineError;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::AreaRef;
@@ -102,6 +106,21 @@ fn interrupts_waiting(interrupts: &mut Interrupts) -> bool {
     interrupts.poll_recv(&mut context).is_ready()
 }
 
+/// The task beside the prompt; it ends with it.
+struct Watcher(JoinHandle<()>);
+
+impl Watcher {
+    fn start(settings: &Settings, news: &News, announcer: &Announcer) -> Self {
+        Self(tokio::spawn(watch::watch(settings.clone(), news.clone(), announcer.clone())))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 enum Typed {
     Exit,
     Command(Box<Cli>),
@@ -115,6 +134,8 @@ struct Prompt {
     /// The line before, for the arrow keys.
     remember: Option<String>,
     news: News,
+    announcer: Announcer,
+    watcher: Watcher,
     /// The area in use, and who said so.
     area: Option<(AreaRef, Option<Who>)>,
     changes_context: bool,
@@ -127,7 +148,10 @@ impl Prompt {
         let output = Output::standard(settings.json);
         let names = AreaNames::default();
         let (history, typed, why_not) = History::open(&settings);
-        let lines = Lines::start(Completion::new(names.clone()), typed)?;
+        let (lines, printer) = Lines::start(Completion::new(names.clone()), typed)?;
+        let news = News::default();
+        let announcer = Announcer::start(news.clone(), output.clone(), printer)?;
+        let watcher = Watcher::start(&settings, &news, &announcer);
         output.greet(greeting);
         if let Some(why_not) = why_not {
             output.note(&why_not);
@@ -138,7 +162,9 @@ impl Prompt {
             lines,
             history,
             remember: None,
-            news: News::default(),
+            news,
+            announcer,
+            watcher,
             area: None,
             changes_context: false,
             names,
@@ -148,24 +174,31 @@ impl Prompt {
 
     /// The next line that somebody types.
     async fn read(&mut self, interrupts: &mut Interrupts) -> anyhow::Result<Read> {
-        if std::mem::take(&mut self.changes_context)
-            && let Err(failure) = self.settings.follow_config()
-        {
-            self.output.failure(&failure);
+        if std::mem::take(&mut self.changes_context) {
+            if let Err(failure) = self.settings.follow_config() {
+                self.output.failure(&failure);
+            }
+            self.watcher = Watcher::start(&self.settings, &self.news, &self.announcer);
         }
         let _ = self.news.refresh(&self.settings, COUNT_WAIT).await; // without an answer there is no count
         self.area.take_if(|(_, who)| *who != self.news.who());
+        if let Some(news) = self.announcer.take() {
+            self.output.greet(&news);
+        }
         let text = self.line_text();
         let mut line = self.lines.next(text.clone(), self.remember.take())?;
-        loop {
+        self.announcer.typing_begins();
+        let read = loop {
             let names_are_old = self.names_at.is_none_or(|at| at.elapsed() > AREA_NAMES_AGE_MAX);
             tokio::select! {
-                read = &mut line => return read.context("the prompt's thread has ended"),
+                read = &mut line => break read.context("the prompt's thread has ended"),
                 () = refresh(&self.settings, &self.names), if names_are_old => self.names_at = Some(Instant::now()),
                 // Where lines are edited the editor hears Ctrl-C; elsewhere the kernel forgets what was typed.
                 _ = interrupts.recv(), if Output::is_dumb() => Output::on_terminal(&format!("\n{text}")),
             }
-        }
+        };
+        self.announcer.typing_ends();
+        read
     }
 
     fn line_text(&self) -> String {

@@ -118,6 +118,14 @@ impl Terminal {
         }
     }
 
+    /// Waits for the prompt with this line. On a busy machine it may come without its count at first: then another one
+    /// is asked for.
+    pub async fn prompts(&mut self, line: &str) {
+        while !self.shows("> ").await.ends_with(line) {
+            self.type_line("").await;
+        }
+    }
+
     /// Waits until the screen is as wanted: what a person sees now, wherever and whenever it was written.
     pub async fn shows_screen(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) -> Screen {
         loop {

@@ -13,7 +13,7 @@ async fn at_the_prompt(deployment: &Deployment, line: &str) -> (Terminal, Gaceta
     let ana = deployment.reader("ana", "news").await;
     let bob = deployment.reader("bob", "news").await;
     let mut terminal = Terminal::start(&ana.command(&[]));
-    terminal.shows(line).await;
+    terminal.prompts(line).await;
     (terminal, ana, bob)
 }
 
@@ -22,20 +22,20 @@ async fn the_line_says_who_where_and_how_much_is_unread() {
     let deployment = Deployment::start(1).await;
     let (mut prompt, ana, _) = at_the_prompt(&deployment, "ana> ").await;
     prompt.type_line("post news one").await;
-    prompt.shows("ana 1 unread> ").await;
+    prompt.prompts("ana 1 unread> ").await;
     prompt.type_line("post news two").await;
-    prompt.shows("ana 2 unread> ").await;
+    prompt.prompts("ana 2 unread> ").await;
     prompt.type_line("read news --limit 1").await;
-    prompt.shows("ana 1 unread> ").await;
+    prompt.prompts("ana 1 unread> ").await;
     prompt.type_line("catchup").await;
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     prompt.type_line("undo").await;
-    prompt.shows("ana 1 unread> ").await;
+    prompt.prompts("ana 1 unread> ").await;
     ana.json("catchup").await; // on another device
     prompt.type_line("").await;
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     prompt.type_line("logout").await;
-    prompt.shows("not logged in> ").await;
+    prompt.prompts("not logged in> ").await;
     prompt.type_keys(CTRL_D).await;
     assert!(prompt.ends().await.0.success());
 }
@@ -48,36 +48,36 @@ async fn commands_mean_the_area_in_use() {
     admin.json_with(&["admin", "area", "add", "City News"], "").await;
     prompt.type_line("use nwes").await;
     prompt.shows("there are: City News, news").await;
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     prompt.type_line("use 'city news'").await;
     prompt.shows("not subscribed to City News").await;
-    prompt.shows("ana City News> ").await;
+    prompt.prompts("ana City News> ").await;
     prompt.type_line("subscribe").await;
     prompt.shows("Subscribed to City News").await;
     prompt.type_line("post Hello, #1 of all").await;
     prompt.shows("City News#1").await;
-    prompt.shows("ana City News 1 unread> ").await;
+    prompt.prompts("ana City News 1 unread> ").await;
     prompt.type_line("post another").await;
-    prompt.shows("ana City News 2 unread> ").await;
+    prompt.prompts("ana City News 2 unread> ").await;
     prompt.type_line("delete #2").await;
     prompt.shows("City News#2 is deleted").await;
-    prompt.shows("ana City News 1 unread> ").await;
+    prompt.prompts("ana City News 1 unread> ").await;
     prompt.type_line("verify").await;
     prompt.shows("City News").await;
     prompt.type_line("read").await;
     prompt.shows("Hello, #1 of all").await;
-    prompt.shows("ana City News> ").await;
+    prompt.prompts("ana City News> ").await;
     prompt.type_line("use").await;
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     assert_eq!(ana.bodies("news").await, Vec::<String>::new());
     let verified = ana.json_with(&["verify", "city news"], "").await;
     assert_eq!(verified["kept"], 1);
 
     // Somebody else has not said where to stay.
     prompt.type_line("use news").await;
-    prompt.shows("ana news> ").await;
+    prompt.prompts("ana news> ").await;
     prompt.type_line("logout").await;
-    prompt.shows("not logged in> ").await;
+    prompt.prompts("not logged in> ").await;
 }
 
 #[tokio::test]
@@ -123,9 +123,9 @@ async fn a_broken_history_does_not_keep_anybody_from_the_prompt() {
     fs::create_dir_all(ana.state().join("history/default")).unwrap();
     let mut prompt = Terminal::start(&ana.command(&[]));
     prompt.shows("not kept for later").await;
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     prompt.type_line("post news works").await;
-    prompt.shows("ana 1 unread> ").await;
+    prompt.prompts("ana 1 unread> ").await;
 }
 
 #[tokio::test]
@@ -133,15 +133,15 @@ async fn a_dumb_terminal_has_the_same_prompt_without_codes() {
     let deployment = Deployment::start(1).await;
     let ana = deployment.reader("ana", "news").await.with("TERM", "dumb");
     let mut prompt = Terminal::start(&ana.command(&[]));
-    prompt.shows("ana> ").await;
+    prompt.prompts("ana> ").await;
     prompt.type_line("post news Hello").await;
-    prompt.shows("ana 1 unread> ").await;
+    prompt.prompts("ana 1 unread> ").await;
     prompt.type_keys("half a line").await;
     prompt.shows("half a line").await;
     prompt.type_keys(CTRL_C).await;
     prompt.shows("\nana 1 unread> ").await;
     prompt.type_line("use news").await;
-    prompt.shows("ana news 1 unread> ").await;
+    prompt.prompts("ana news 1 unread> ").await;
     prompt.type_keys(CTRL_D).await;
     assert!(prompt.ends().await.0.success());
     assert!(!prompt.written().contains(&0x1b), "{}", String::from_utf8_lossy(prompt.written()));

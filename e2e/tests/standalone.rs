@@ -98,11 +98,11 @@ async fn the_first_prompt_says_everything_and_ctrl_d_ends_it() {
     assert!(greeting.contains("You are `admin`"), "{greeting}");
     prompt.type_line("whoami --json").await;
     prompt.shows(r#""role":"admin","user":"admin"}"#).await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
     prompt.type_line("admin area add news").await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
     prompt.type_line("subscribe news").await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
 
     // The line that a second terminal types, as it was printed. Its password is asked for, twice, and never shown.
     let join = greeting.lines().find(|line| line.contains(" register ")).unwrap().trim();
@@ -128,11 +128,11 @@ async fn the_first_prompt_says_everything_and_ctrl_d_ends_it() {
     admin.json("post news first-news").await;
     prompt.shows("  first-news").await;
     prompt.type_keys(CTRL_C).await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
     assert_eq!(place.postmaster(), Some(postmaster));
     prompt.type_line("post news second-news").await;
     prompt.shows("news#2").await;
-    prompt.shows("admin 1 unread> ").await;
+    prompt.prompts("admin 1 unread> ").await;
     assert_eq!(admin.bodies("news").await, ["first-news", "second-news"]);
     // What was shown is read: followed until Ctrl-C, one's own unread.
     assert_eq!(admin.json("subscriptions").await, json!([{"area": "news", "cursor": 1, "unread": 1}]));
@@ -163,12 +163,12 @@ async fn sigterm_at_the_prompt_and_in_a_command_leaves_nothing_running() {
     let (mut prompt, greeting) = at_the_prompt(&place).await;
     assert!(!greeting.contains("made at random"), "{greeting}");
     prompt.type_line("admin area add news").await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
     prompt.type_line("subscribe news").await;
-    prompt.shows("admin> ").await;
+    prompt.prompts("admin> ").await;
     prompt.type_line("post news hello").await;
     prompt.shows("news#1").await;
-    prompt.shows("admin 1 unread> ").await;
+    prompt.prompts("admin 1 unread> ").await;
     prompt.type_line("follow").await;
     prompt.shows("  hello").await;
     terminated_with_nothing_left(prompt, &place).await;

@@ -12,7 +12,7 @@ mod text;
 
 pub use article::item_text;
 pub use layout::{cut, rfc3339, rows};
-pub use prompt::PromptLine;
+pub use prompt::{Announcement, PromptLine};
 pub use sanitise::{block, line};
 
 use crate::exit::{Failure, Kind};
@@ -70,6 +70,12 @@ impl Output {
     /// What stands before a line that is being typed.
     pub fn prompt_line(&self, line: &PromptLine<'_>) -> String {
         line.text(self.style)
+    }
+
+    /// News for somebody who types: a line for each of `news`, and one for all of `more` and what else was `left_out`.
+    pub fn announcements(&self, news: &[Announcement], more: &[Announcement], left_out: usize) -> String {
+        let columns = window().map_or(COLUMNS_DEFAULT, |(_, columns)| columns);
+        prompt::announcements(news, more, left_out, columns, self.style)
     }
 
     /// Says nothing to anybody.
@@ -168,7 +174,7 @@ impl Output {
         u8::try_from(error.exit_code()).unwrap_or(crate::exit::ERROR)
     }
 
-    /// For the prompt itself: a greeting.
+    /// For the prompt itself: a greeting, and news.
     pub fn greet(&self, greeting: &str) {
         if !greeting.is_empty() {
             self.to_stderr(&format!("{}\n", greeting.trim_end()));

@@ -1,7 +1,8 @@
-//! What stands before a line that is being typed.
+//! What stands before a line that is being typed, and news above it.
 
 use super::layout::cut;
 use super::{Style, sanitise};
+use wire::Seq;
 
 /// Columns of a name in the prompt: with two of them there is still room to type on 80.
 const NAME_COLUMNS_MAX: usize = 24;
@@ -37,6 +38,45 @@ impl PromptLine<'_> {
     }
 }
 
+/// An article that somebody else has just posted.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    pub area: String,
+    pub seq: Seq,
+    pub author: String,
+    /// The beginning of it.
+    pub body: String,
+}
+
+/// `news#12 bob: first words…`, each on a line that fits into `columns`, and how many there are besides.
+pub fn announcements(
+    news: &[Announcement],
+    more: &[Announcement],
+    left_out: usize,
+    columns: usize,
+    style: Style,
+) -> String {
+    let mut lines: Vec<String> = news.iter().map(first_words).collect();
+    if more.len() + left_out > 0 {
+        let mut areas: Vec<&str> = more.iter().map(|one| one.area.as_str()).collect();
+        areas.sort_unstable();
+        areas.dedup();
+        let sign = if style.unicode { "…" } else { "..." };
+        lines.push(format!("{sign} and {} more in {}", more.len() + left_out, areas.join(", ")));
+    }
+    let (dim, plain) = if style.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    // A line of all columns would wrap on some terminals.
+    let fits = |line: String| cut(&sanitise::line(&line), columns.saturating_sub(1), style);
+    lines.into_iter().map(|line| format!("{dim}{}{plain}\n", fits(line))).collect()
+}
+
+fn first_words(one: &Announcement) -> String {
+    let body = one.body.trim_start();
+    let first = body.lines().next().unwrap_or_default();
+    let dots = if first.len() < body.trim_end().len() { " …" } else { "" };
+    format!("{}#{} {}: {first}{dots}", one.area, one.seq, one.author)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +91,24 @@ mod tests {
         let news = PromptLine { area: Some("news"), unread: Some(2), ..ana };
         assert_eq!(PromptLine { unread: None, ..news }.text(style), "ana news> ");
         assert_eq!(PromptLine { context: Some("work"), ..news }.text(style), "ana@work news 2 unread> ");
+    }
+
+    #[test]
+    fn news_are_one_harmless_line_each() {
+        let one = |seq, body: &str| Announcement {
+            area: "news".into(),
+            seq,
+            author: "bob".into(),
+            body: body.into(),
+        };
+        let shown =
+            |news: &[Announcement], more: &[Announcement], style| announcements(news, more, 2, 20, style);
+        let plain = Style { unicode: true, ..Style::default() };
+        let news = [one(1, "Hello"), one(2, "\nfirst\nsecond\x1b[2J"), one(3, "a long line of words")];
+        let lines = "news#1 bob: Hello\nnews#2 bob: first …\nnews#3 bob: a long…\n… and 3 more in ne…\n";
+        assert_eq!(shown(&news, &[one(4, "")], plain), lines);
+        let dim = Style { colour: true, ..plain };
+        assert!(shown(&news[..1], &[], dim).starts_with("\x1b[2mnews#1 bob: Hello\x1b[0m\n"));
     }
 
     #[test]

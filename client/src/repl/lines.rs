@@ -5,7 +5,7 @@ use super::history::LINES_MAX;
 use anyhow::Context as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{CompletionType, Config, Editor};
+use rustyline::{CompletionType, Config, Editor, ExternalPrinter};
 use std::sync::mpsc;
 use tokio::sync::oneshot;
 
@@ -23,8 +23,12 @@ struct Request {
 }
 
 impl Lines {
-    /// `history`: what the arrow keys find, oldest first.
-    pub fn start(completion: Completion, history: Vec<String>) -> anyhow::Result<Self> {
+    /// `history`: what the arrow keys find, oldest first. Returns also what prints above a line that is being edited,
+    /// where the terminal can do that.
+    pub fn start(
+        completion: Completion,
+        history: Vec<String>,
+    ) -> anyhow::Result<(Self, Option<impl ExternalPrinter + Send + 'static>)> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .max_history_size(LINES_MAX)
@@ -37,6 +41,7 @@ impl Lines {
         for line in history {
             let _ = editor.add_history_entry(line); // in memory: nothing that could fail
         }
+        let printer = editor.create_external_printer().ok();
         let (requests, received) = mpsc::channel::<Request>();
         let read = move || {
             for request in received {
@@ -49,7 +54,7 @@ impl Lines {
             }
         };
         std::thread::Builder::new().name("prompt".into()).spawn(read).context("cannot start the prompt")?;
-        Ok(Self { requests })
+        Ok((Self { requests }, printer))
     }
 
     pub fn next(&self, prompt: String, remember: Option<String>) -> anyhow::Result<oneshot::Receiver<Read>> {
