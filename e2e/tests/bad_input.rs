@@ -102,6 +102,48 @@ async fn names_that_differ_only_in_case_or_composition_are_the_same() {
 }
 
 #[tokio::test]
+async fn an_empty_text_is_refused() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    for stdin in ["", "\n", " \t\n  \n"] {
+        says(&ana.fails_with(&["post", "news", "-"], stdin, 1).await, "invalid", "empty");
+    }
+    says(&ana.fails_with(&["post", "news", ""], "", 1).await, "invalid", "empty");
+    assert_eq!(ana.bodies("news").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_oversized_text_is_refused_and_kept_whole() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    let large = "0123456789".repeat(20_000);
+    let error = ana.fails_with(&["post", "news", "-"], &large, 1).await;
+    says(&error, "too_large", "64 KiB");
+    assert_eq!(draft(&error), large.as_bytes(), "all of it, though only a part would have been read");
+    ana.json_with(&["post", "news", "-"], &"x".repeat(64 * 1024)).await;
+    assert_eq!(ana.bodies("news").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_text_is_refused_and_kept() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    for (bytes, word) in [(b"caf\xe9 au lait".as_slice(), "UTF-8 at byte 4"), (b"a\0b", "NUL at byte 2")] {
+        let error = ana.fails_bytes(&["post", "news", "-"], bytes, 1).await;
+        says(&error, "invalid", word);
+        assert_eq!(draft(&error), bytes);
+    }
+    let error = ana.fails_bytes(&["post", "news", "--lines"], b"fine\nbad\xff\n", 1).await;
+    says(&error, "invalid", "line 2 is not UTF-8");
+    assert_eq!(draft(&error), b"fine\nbad\xff\n");
+    assert_eq!(
+        ana.bodies("news").await,
+        [""; 0],
+        "not even the good line: it would be doubled by the next try"
+    );
+}
+
+#[tokio::test]
 async fn with_every_agent_down_it_is_6_and_what_was_posted_waits() {
     let mut deployment = Deployment::start(1).await;
     let ana = deployment.reader("ana", "news").await;

@@ -17,8 +17,8 @@ use wire::limits::BODY_BYTES_MAX;
 
 /// What `--lines` reads at once: all of it is looked at before the first line is sent.
 const LINES_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// A person who pastes more than an article holds gets all of it back as a draft.
-const TYPED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A text that is longer than an article may be is read all the same, up to this, so that all of it is kept as a draft.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Whether the area exists is asked before somebody writes for it; a service that is slow is no reason to wait.
 const AREA_WAIT: Duration = Duration::from_secs(2);
 
@@ -31,15 +31,15 @@ pub struct Texts {
     pub draft: Option<Draft>,
 }
 
-/// The texts for `area`; or an error, and nothing is sent: then what a person typed is kept.
+/// The texts for `area`; or an error, and nothing is sent: then what was read is kept.
 pub async fn texts(session: &Session, area: &str, args: &PostArgs, stop: &Stop) -> Result<Texts, Failure> {
     let words = args.words();
     let reads_stdin = matches!(words.as_slice(), [] | [_]) && words.first().is_none_or(|word| *word == "-");
     if !reads_stdin {
-        let bodies = split(words.join(" ").into_bytes(), args.lines)?;
+        let bodies = split(words.join(" ").as_bytes(), args.lines)?;
         return Ok(Texts { bodies, draft: None });
     }
-    let bytes_max = if args.lines { LINES_BYTES_MAX } else { BODY_BYTES_MAX + 1 };
+    let bytes_max = if args.lines { LINES_BYTES_MAX } else { TEXT_BYTES_MAX };
     let is_typed = std::io::stdin().is_terminal();
     if is_typed && session.settings.no_input {
         return Err(Failure::usage("no text: give it as words, or `-` and a pipe"));
@@ -55,11 +55,7 @@ pub async fn texts(session: &Session, area: &str, args: &PostArgs, stop: &Stop) 
         bytes = stdin(session, is_typed, bytes_max) => bytes?,
         failure = stop.raised() => return Err(failure),
     };
-    let typed = if is_typed { bytes.clone() } else { Vec::new() };
-    let bodies = split(bytes, args.lines).map_err(|failure| match typed.trim_ascii() {
-        [] => failure,
-        _ => kept(failure, drafts::keep(&session.settings, area, &typed)),
-    })?;
+    let bodies = split(&bytes, args.lines).map_err(|failure| kept(session, area, failure, &bytes))?;
     Ok(Texts { bodies, draft: None })
 }
 
@@ -70,7 +66,7 @@ async fn stdin(session: &Session, is_typed: bool, bytes_max: usize) -> Result<Ve
     session
         .output
         .note("Type the text, and Ctrl-D on a line of its own when it is complete (Ctrl-C to leave it).");
-    terminal::read_text(bytes_max.max(TYPED_BYTES_MAX)).await
+    terminal::read_text(bytes_max).await
 }
 
 /// With an editor, on the area's draft: whatever happens it is there the next time, unless it was posted or is empty.
@@ -100,33 +96,33 @@ async fn written(session: &Session, area: &str, editor: &Editor, stop: &Stop) ->
     let path = draft.path.clone();
     let bodies = edited.and_then(|()| match text == draft.before {
         true => Err(Failure::invalid("the text is as it was: nothing was posted")),
-        false => split(text, false),
+        false => split(&text, false),
     });
     bodies
         .map(|bodies| Texts { bodies, draft: Some(draft) })
         .map_err(|failure| Failure { draft: Some(path), ..failure })
 }
 
-/// The reason counts; that the text could not be kept either comes after it.
-fn kept(failure: Failure, draft: anyhow::Result<std::path::PathBuf>) -> Failure {
-    match draft {
+/// A text that is neither on its way nor kept yet. The reason counts; that it could not be kept either comes after it.
+pub fn kept(session: &Session, area: &str, failure: Failure, text: &[u8]) -> Failure {
+    if failure.draft.is_some() || failure.pending.is_some() || text.trim_ascii().is_empty() {
+        return failure;
+    }
+    match drafts::keep(&session.settings, area, text) {
         Ok(path) => Failure { draft: Some(path), ..failure },
         Err(error) => Failure { message: format!("{failure}; and {error:#}"), ..failure },
     }
 }
 
-fn split(mut bytes: Vec<u8>, lines: bool) -> Result<Vec<String>, Failure> {
+fn split(bytes: &[u8], lines: bool) -> Result<Vec<String>, Failure> {
     if !lines {
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-        }
-        return body(bytes, "the text").map(|body| vec![body]);
+        return body(bytes.strip_suffix(b"\n").unwrap_or(bytes), "the text").map(|body| vec![body]);
     }
     let mut bodies = Vec::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.trim_ascii().is_empty() {
-            bodies.push(body(line.to_vec(), &format!("line {}", index + 1))?);
+            bodies.push(body(line, &format!("line {}", index + 1))?);
         }
     }
     if bodies.is_empty() {
@@ -135,7 +131,7 @@ fn split(mut bytes: Vec<u8>, lines: bool) -> Result<Vec<String>, Failure> {
     Ok(bodies)
 }
 
-fn body(bytes: Vec<u8>, what: &str) -> Result<String, Failure> {
+fn body(bytes: &[u8], what: &str) -> Result<String, Failure> {
     if bytes.len() > BODY_BYTES_MAX {
         let why = format!("{what} is longer than {} KiB: nothing was sent", BODY_BYTES_MAX / 1024);
         return Err(Failure::service(ErrorCode::TooLarge, why));
@@ -143,15 +139,15 @@ fn body(bytes: Vec<u8>, what: &str) -> Result<String, Failure> {
     if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
         return Err(Failure::invalid(format!("{what} has a NUL at byte {}: nothing was sent", at + 1)));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to() + 1;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to() + 1;
         Failure::invalid(format!(
             "{what} is not UTF-8 at byte {at}: convert it first (iconv); nothing was sent"
         ))
     })?;
     match text.trim().is_empty() {
         true => Err(Failure::invalid(format!("{what} is empty: nothing was sent"))),
-        false => Ok(text),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -161,16 +157,16 @@ mod tests {
 
     #[test]
     fn one_final_newline_is_not_part_of_the_text() {
-        assert_eq!(split(b"a\nb\n".to_vec(), false).unwrap(), ["a\nb"]);
-        assert_eq!(split(b"a\n\n".to_vec(), false).unwrap(), ["a\n"]);
-        assert_eq!(split(b"a".to_vec(), false).unwrap(), ["a"]);
+        assert_eq!(split(b"a\nb\n", false).unwrap(), ["a\nb"]);
+        assert_eq!(split(b"a\n\n", false).unwrap(), ["a\n"]);
+        assert_eq!(split(b"a", false).unwrap(), ["a"]);
     }
 
     #[test]
     fn lines_are_articles_and_empty_ones_are_none() {
-        assert_eq!(split(b"a\r\n\n b \nc".to_vec(), true).unwrap(), ["a", " b ", "c"]);
-        assert_eq!(split(b"\n \n".to_vec(), true).unwrap_err().name(), "invalid");
-        let error = split(b"fine\n\nbad\0\n".to_vec(), true).unwrap_err();
+        assert_eq!(split(b"a\r\n\n b \nc", true).unwrap(), ["a", " b ", "c"]);
+        assert_eq!(split(b"\n \n", true).unwrap_err().name(), "invalid");
+        let error = split(b"fine\n\nbad\0\n", true).unwrap_err();
         assert!(error.message.starts_with("line 3 has a NUL"), "{error}");
     }
 
@@ -184,8 +180,8 @@ mod tests {
             (b"\xff".to_vec(), "invalid"),
             (vec![b'x'; BODY_BYTES_MAX + 1], "too_large"),
         ] {
-            assert_eq!(split(bytes, false).unwrap_err().name(), name);
+            assert_eq!(split(&bytes, false).unwrap_err().name(), name);
         }
-        assert!(split(vec![b'x'; BODY_BYTES_MAX], false).is_ok());
+        assert!(split(&[b'x'; BODY_BYTES_MAX], false).is_ok());
     }
 }

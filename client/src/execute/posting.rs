@@ -21,10 +21,15 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
         Some(area) => outgoing::texts(session, area, &args, stop).await?,
         None => Texts::default(),
     };
-    let posted = send(session, area, bodies, &args, stop).await;
-    match draft {
-        Some(draft) => posted_from(draft, posted),
-        None => posted,
+    // A pipe gives its text once.
+    let text = bodies.join("\n") + "\n";
+    let posted = send(session, area.clone(), bodies, &args, stop).await;
+    match (draft, area) {
+        (Some(draft), _) => posted_from(draft, posted),
+        (None, Some(area)) => {
+            posted.map_err(|failure| outgoing::kept(session, &area, failure, text.as_bytes()))
+        }
+        (None, None) => posted,
     }
 }
 
