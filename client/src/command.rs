@@ -1,27 +1,21 @@
 //! Every command, once: for the command line, for the prompt, for help and for the shells' completion.
 
 use crate::settings::parse_context;
+use crate::topics;
 use crate::values::{
     ArticleRef, parse_address, parse_after, parse_article, parse_keep_count, parse_keep_for, parse_timeout,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
 use wire::{Keep, Role, Seq};
 
 const AFTER_HELP: &str = "\
-Environment:
-  GACETA_AGENTS   like --agents
-  GACETA_CONTEXT  like --context
-  GACETA_CONFIG   the file with the contexts [default: ~/.config/gaceta/config.toml]
-  GACETA_TOKEN    a session's token, instead of the context's
-  NO_COLOR        no colours
-
 At the prompt: Ctrl-C cancels a command, `exit` or Ctrl-D leaves.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 not logged in, 5 denied, 6 unavailable (a repeat is safe), \
-7 conflict, 130/143 interrupted";
+More help: `gaceta help COMMAND`, `gaceta help exit-codes`, `gaceta help environment`";
 
 /// Read and post news in areas, from a terminal. Without a command: the prompt.
 #[derive(Debug, Parser)]
@@ -155,6 +149,18 @@ pub enum Command {
     /// Manage contexts: names for services, each with a session of its own
     #[command(subcommand)]
     Context(ContextCommand),
+    /// Print the manual, or write a page for each command
+    Man {
+        /// Where the pages go: gaceta.1, gaceta-post.1 …
+        #[arg(long, value_hint = clap::ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+    /// What the exit codes mean
+    #[command(hide = true, long_about = topics::EXIT_CODES, help_template = "{about-with-newline}")]
+    ExitCodes,
+    /// What the environment says
+    #[command(hide = true, long_about = topics::ENVIRONMENT, help_template = "{about-with-newline}")]
+    Environment,
     /// Print the completion script of a shell
     Completions { shell: clap_complete::Shell },
 }

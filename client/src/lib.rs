@@ -10,7 +10,8 @@
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.
-//! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes.
+//! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes; [`topics`]: help on
+//!   them, and on the environment.
 //! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`], [`child`]: small things under all of them.
 //!
 //! This crate knows the protocol and nothing of the database.
@@ -35,6 +36,7 @@ pub mod settings;
 pub mod stop;
 pub mod suggest;
 pub mod terminal;
+pub mod topics;
 pub mod transport;
 pub mod values;
 

@@ -2,6 +2,7 @@
 
 use crate::exit;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use uuid::Uuid;
 use wire::{
     AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Role, Seq, SessionSummary,
@@ -14,6 +15,10 @@ pub enum Outcome {
     Nothing,
     /// A script or a page of help: shown as it is.
     Text(String),
+    /// Files that were made.
+    Written {
+        files: Vec<PathBuf>,
+    },
     LoggedIn {
         user: String,
         role: Role,

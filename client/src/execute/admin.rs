@@ -124,7 +124,7 @@ async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure>
     Ok(Outcome::UserChanged { user, done, already })
 }
 
-async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
+pub async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
     let ask = |last: Option<&UserSummary>| {
         AgentRequest::Admin(AdminRequest::UserList { after: last.map(|user| user.name.clone()) })
     };

@@ -9,10 +9,12 @@ mod contexts;
 mod delivery;
 mod exec;
 pub mod follow;
+mod man;
 pub mod outgoing;
 pub mod posting;
 pub mod reading;
 mod status;
+mod suggestions;
 pub mod verify;
 
 use crate::command::{Cli, Command, ContextCommand, SessionsAction};
@@ -20,7 +22,9 @@ use crate::exit::Failure;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::stop::Stop;
+use crate::topics;
 use clap::CommandFactory;
+use suggestions::Names;
 
 pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
     if needs_session(&command) {
@@ -28,13 +32,18 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
     }
     // These have something to finish when they are stopped.
     let stops_itself = matches!(command, Command::Read(_) | Command::Follow { .. } | Command::Post(_));
+    let names = Names::of(&command);
     let outcome = dispatch(command, session, stop);
-    if stops_itself {
-        return outcome.await;
-    }
-    tokio::select! {
-        outcome = outcome => outcome,
-        failure = stop.raised() => Err(failure),
+    let outcome = match stops_itself {
+        true => outcome.await,
+        false => tokio::select! {
+            outcome = outcome => outcome,
+            failure = stop.raised() => Err(failure),
+        },
+    };
+    match outcome {
+        Err(failure) => Err(names.suggest(session, failure).await),
+        outcome => outcome,
     }
 }
 
@@ -45,6 +54,9 @@ pub fn needs_session(command: &Command) -> bool {
             | Command::Login { .. }
             | Command::Use { .. }
             | Command::Context(_)
+            | Command::Man { .. }
+            | Command::ExitCodes
+            | Command::Environment
             | Command::Completions { .. }
     )
 }
@@ -83,6 +95,9 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Admin(command) => admin::admin(session, command).await,
         Command::Status => status::status(session).await,
         Command::Context(command) => context(session, command),
+        Command::Man { dir } => man::man(dir.as_deref()),
+        Command::ExitCodes => Ok(Outcome::Text(format!("{}\n", topics::EXIT_CODES))),
+        Command::Environment => Ok(Outcome::Text(format!("{}\n", topics::ENVIRONMENT))),
         Command::Completions { shell } => Ok(completions(shell)),
     }
 }

@@ -31,7 +31,8 @@
 //! | `context add` | `{name, agents, already}` |
 //! | `context use` | `{name, already}` |
 //! | `context remove` | `{name, user}`, `user` whose session was forgotten |
-//! | `completions` | `{text}` |
+//! | `completions`, `man`, `exit-codes`, `environment` | `{text}` |
+//! | `man --dir` | `{files: [path…]}` |
 //! | errors | `{error: {code, message}}`, with `pending`, `id`, `resume` when posts wait, `draft` when a text was refused |
 //!
 //! Codes besides the service's: `usage`, `local` (files, terminal), `interrupted`.
@@ -73,6 +74,9 @@ fn value(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Nothing | Outcome::NothingUnread { .. } | Outcome::Followed { .. } => Value::Null,
         Outcome::Text(text) => json!({"text": text}),
+        Outcome::Written { files } => {
+            json!({"files": files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>()})
+        }
         Outcome::LoggedIn { user, role, context, registered } => {
             json!({"user": user, "role": role.name(), "context": context, "registered": registered})
         }

@@ -8,6 +8,7 @@ use crate::outcome::{
     ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
 };
 use crate::values::duration_text;
+use std::path::PathBuf;
 use wire::{AreaDetails, AreaSummary, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
 
 /// Of missing or damaged numbers, as text.
@@ -17,6 +18,10 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
     match outcome {
         Outcome::Nothing => Shown::default(),
         Outcome::Text(text) => Shown::data(text.clone()),
+        Outcome::Written { files } => {
+            let line = |file: &PathBuf| sanitise::line(&file.to_string_lossy()) + "\n";
+            Shown::data(files.iter().map(line).collect())
+        }
         Outcome::LoggedIn { user, role, context, registered } => {
             let made = if *registered { "Account made. " } else { "" };
             let context = if context == "default" { String::new() } else { format!(", context {context}") };
