@@ -215,11 +215,15 @@ pub struct ReadArgs {
         allow_negative_numbers = true)]
     pub after: Option<Seq>,
     /// How many articles at most
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = Self::LIMIT_DEFAULT, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
     /// Leave them unread
     #[arg(long)]
     pub keep: bool,
+}
+
+impl ReadArgs {
+    pub const LIMIT_DEFAULT: u32 = 100;
 }
 
 #[derive(Debug, Clone, Args)]

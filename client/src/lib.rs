@@ -10,6 +10,7 @@
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.
+//! - [`walk`]: through all that is unread, article by article.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes; [`topics`]: help on
 //!   them, and on the environment.
 //! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`], [`child`]: small things under all of them.
@@ -39,6 +40,7 @@ pub mod terminal;
 pub mod topics;
 pub mod transport;
 pub mod values;
+pub mod walk;
 
 pub use context::Identity;
 pub use execute::accounts::login_with_password;

@@ -12,6 +12,7 @@ use crate::outcome::{Moved, Outcome, Reading};
 use crate::pager::Pager;
 use crate::session::{Located, Nodes, Session};
 use crate::stop::Stop;
+use crate::walk::walk;
 use uuid::Uuid;
 use wire::limits::PAGE_ARTICLES_MAX;
 use wire::{AreaRef, ErrorCode, Mark, NodeReply, NodeRequest, Page, ReadFrom, Shown};
@@ -24,6 +25,11 @@ pub async fn read(session: &Session, args: ReadArgs, stop: &Stop) -> Result<Outc
         && let Some(pager) = Pager::of(session, area)
     {
         return paged::read(session, &args, area, pager, stop).await;
+    }
+    // Who wants a certain number, or leaves no trace, wants no walk.
+    let walks = args.area.is_none() && !args.keep && args.limit == ReadArgs::LIMIT_DEFAULT;
+    if walks && session.output.has_person() && !session.settings.no_input {
+        return Box::pin(walk(session, stop)).await;
     }
     tokio::select! {
         read = read_on(session, args) => read,

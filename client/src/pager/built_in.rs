@@ -183,7 +183,7 @@ impl Screenful {
 }
 
 /// Rows and columns, at least as many as a line of text and the bottom line need.
-fn window(output: &Output) -> (usize, usize) {
+pub fn window(output: &Output) -> (usize, usize) {
     let columns = output.style().terminal.unwrap_or(1);
     let (height, columns) = render::window().unwrap_or((HEIGHT_DEFAULT, columns));
     (height.max(2), columns.max(1))
@@ -198,6 +198,9 @@ pub fn typing() -> Typing {
 pub struct Bottom;
 
 impl Bottom {
+    /// What it draws around two parts, and the last column, which would move the cursor on.
+    pub const FRAME_COLUMNS: usize = 8;
+
     /// In the middle of the parts the least important is cut.
     pub async fn draw(output: &Output, parts: &[&str]) -> Result<Self, Failure> {
         let style = output.style();

@@ -7,7 +7,7 @@
 mod built_in;
 mod external;
 
-pub use built_in::Screenful;
+pub use built_in::{Bottom, Screenful, typing, window};
 use external::External;
 
 use crate::exit::Failure;

@@ -13,7 +13,7 @@ mod text;
 pub use article::item_text;
 pub use layout::{cut, rfc3339, rows};
 pub use prompt::{Announcement, PromptLine};
-pub use sanitise::{block, line};
+pub use sanitise::{block, columns, line};
 
 use crate::exit::{Failure, Kind};
 use crate::outcome::Outcome;
