@@ -4,6 +4,7 @@ use crate::context::Identity;
 use crate::exit::{Failure, Kind, Pending};
 use crate::outbox::{Entry, Outbox, TAKEN_MAX, abort_at};
 use crate::outcome::{OutboxPost, Outcome, PostedArticle};
+use crate::render::Progress;
 use crate::session::{Nodes, Session};
 use crate::stop::Stop;
 use crate::transport::jittered;
@@ -26,6 +27,7 @@ pub struct Sender<'a> {
     pub identity: Identity,
     pub stop: &'a Stop,
     pub report: Report,
+    pub progress: Progress,
 }
 
 /// A post on its way: saved already, or not yet.
@@ -62,6 +64,7 @@ impl Sender<'_> {
         while left.peek().is_some() {
             let batch = next_batch(&mut left);
             let entries = self.save(batch)?;
+            let posts = entries.len() as u64;
             if let Err(failure) = self.send_batch(nodes, entries).await {
                 let rest: Vec<_> = left.collect();
                 return match refuses(&failure) {
@@ -69,6 +72,7 @@ impl Sender<'_> {
                     false => self.leave(rest, failure),
                 };
             }
+            self.progress.advance(posts);
             self.session.progressed();
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::drafts::Draft;
 use crate::exit::Failure;
 use crate::outbox::{Entry, Outbox, Owner};
 use crate::outcome::{OutboxPost, Outcome};
+use crate::render::Progress;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::values::ArticleRef;
@@ -61,7 +62,9 @@ async fn send(
         failure = stop.raised() => return Err(failure),
     };
     let outbox = Outbox::new(&session.settings.state_dir);
-    let mut sender = Sender { session, outbox, identity, stop, report: Report::default() };
+    let total = area.is_some().then_some(bodies.len() as u64);
+    let progress = Progress::new(&session.output, "posting".into(), total);
+    let mut sender = Sender { session, outbox, identity, stop, report: Report::default(), progress };
     match area {
         Some(area) => sender.post_new(area, bodies, args.id).await?,
         None => sender.resume().await?,

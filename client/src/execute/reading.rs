@@ -10,6 +10,7 @@ use crate::command::ReadArgs;
 use crate::exit::Failure;
 use crate::outcome::{Moved, Outcome, Reading};
 use crate::pager::Pager;
+use crate::render::Progress;
 use crate::session::{Located, Nodes, Session};
 use crate::stop::Stop;
 use crate::walk::walk;
@@ -99,8 +100,14 @@ impl Reader<'_> {
         let mut shown: Option<Shown> = None;
         // What was read and, with JSON, not yet printed must not be marked by the next request.
         let mut read: Option<Shown> = None;
+        // Pages that come out one by one tell by themselves; and whoever pages through them wants the screen alone.
+        let progress = || Progress::new(&self.session.output, format!("reading {}", located.area.name), None);
+        let mut progress = merges.then(progress);
         loop {
             let page = self.page(located, from, shown).await?;
+            if let Some(progress) = &mut progress {
+                progress.advance(page.articles.len() as u64);
+            }
             if page.upto >= page.from {
                 read = Some(extended(read, &page, self.reading_id));
             }
@@ -229,6 +236,8 @@ async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> 
     }
     let subscribed = subscriptions(session).await?;
     let nodes = session.any_nodes().await?;
+    let what = if undone { "taking back, areas" } else { "catching up, areas" };
+    let mut progress = Progress::new(&session.output, what.into(), Some(subscribed.len() as u64));
     let mut moved = Vec::new();
     let mut nothing_to_undo = None;
     for subscription in subscribed {
@@ -242,6 +251,7 @@ async fn move_cursors(session: &Session, area: Option<String>, undone: bool) -> 
             Err(failure) if is_over(&failure) => note_over(session, &area, &failure),
             Err(failure) => return Err(failure),
         }
+        progress.advance(1);
         session.progressed();
     }
     match nothing_to_undo {

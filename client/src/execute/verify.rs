@@ -2,16 +2,22 @@
 
 use crate::exit::Failure;
 use crate::outcome::{Outcome, Verification};
+use crate::render::Progress;
 use crate::session::Session;
 use wire::{NodeReply, NodeRequest, Seq, VerifiedState, VerifyPage};
 
 pub async fn verify(session: &Session, area: &str) -> Result<Outcome, Failure> {
     let located = session.locate(area).await?;
+    let mut progress = Progress::new(&session.output, format!("verifying {}", located.area.name), None);
     let mut count = Count::new(located.area.name);
     loop {
         let request = NodeRequest::Verify { area_id: located.area.area_id, after: count.upto };
         match session.node(&located.nodes, request).await? {
-            NodeReply::Verified(page) if count.add(&page) => session.progressed(),
+            NodeReply::Verified(page) if count.add(&page) => {
+                progress.set_total(page.last_seq.unsigned_abs());
+                progress.advance(page.states.len() as u64);
+                session.progressed();
+            }
             NodeReply::Verified(_) => return Ok(Outcome::Verified(count.result())),
             _ => return Err(Failure::unexpected_reply()),
         }

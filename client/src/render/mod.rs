@@ -5,6 +5,7 @@
 mod article;
 mod json;
 mod layout;
+mod progress;
 mod prompt;
 mod sanitise;
 mod status;
@@ -12,6 +13,7 @@ mod text;
 
 pub use article::item_text;
 pub use layout::{cut, rfc3339, rows};
+pub use progress::Progress;
 pub use prompt::{Announcement, PromptLine};
 pub use sanitise::{block, columns, line};
 
@@ -19,10 +21,13 @@ use crate::exit::{Failure, Kind};
 use crate::outcome::Outcome;
 use crate::terminal::detached;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a terminal does not say how wide it is.
 const COLUMNS_DEFAULT: usize = 80;
+/// To the beginning of the line, and the rest of it away.
+const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// How to show things, and where.
 #[derive(Clone)]
@@ -30,6 +35,8 @@ pub struct Output {
     style: Style,
     stdout: Sink,
     stderr: Sink,
+    /// A line of [`Progress`] stands where the next one will be written.
+    progress: Arc<AtomicBool>,
 }
 
 type Sink = Arc<Mutex<dyn Write + Send>>;
@@ -59,7 +66,7 @@ impl Output {
             unicode: !Self::is_dumb() && locale_is_utf8(),
             stderr_terminal: io::stderr().is_terminal(),
         };
-        Self { style, stdout: Arc::new(Mutex::new(io::stdout())), stderr: Arc::new(Mutex::new(io::stderr())) }
+        Self::to(style, Arc::new(Mutex::new(io::stdout())), Arc::new(Mutex::new(io::stderr())))
     }
 
     /// A terminal that shows text and nothing else: no codes to steer it.
@@ -84,7 +91,7 @@ impl Output {
     }
 
     pub fn to(style: Style, stdout: Sink, stderr: Sink) -> Self {
-        Self { style, stdout, stderr }
+        Self { style, stdout, stderr, progress: Arc::default() }
     }
 
     /// Whether the pages of one reading come out as one object.
@@ -124,6 +131,7 @@ impl Output {
 
     /// What was made harmless already, to standard output.
     pub async fn write(&self, text: String) -> Result<(), Failure> {
+        self.clear_progress(); // both may be the same screen
         let stdout = self.stdout.clone();
         let written = detached(move || {
             let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,6 +198,30 @@ impl Output {
     }
 
     fn to_stderr(&self, text: &str) {
+        self.clear_progress();
+        self.write_stderr(text);
+    }
+
+    /// In place of the line that stands there, or as a line of its own.
+    fn write_progress(&self, line: &str, rewrites: bool) {
+        let line = sanitise::line(line);
+        if rewrites {
+            let columns = window().map_or(COLUMNS_DEFAULT, |(_, columns)| columns);
+            let line = layout::cut(&line, columns.saturating_sub(1), self.style);
+            self.write_stderr(&format!("{CLEAR_LINE}{line}"));
+            self.progress.store(true, Ordering::Relaxed);
+        } else {
+            self.write_stderr(&format!("{line}\n"));
+        }
+    }
+
+    fn clear_progress(&self) {
+        if self.progress.swap(false, Ordering::Relaxed) {
+            self.write_stderr(CLEAR_LINE);
+        }
+    }
+
+    fn write_stderr(&self, text: &str) {
         let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
