@@ -21,6 +21,12 @@ pub enum Error {
     /// No answer, or none that tells the outcome: a write may or may not have happened, and its repeat is safe (I1, I10).
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// It takes no connections yet: it starts, or recovers.
+    #[error("the database is starting: {0}")]
+    Starting(String),
+    /// Nothing was written, because there is no room for it.
+    #[error("the database has no space left: {0}")]
+    Full(String),
     /// Nothing happened, because somebody else held a lock for too long: a repeat is safe.
     #[error("the database is held up: {0}")]
     HeldUp(String),
@@ -51,6 +57,8 @@ impl From<tokio_postgres::Error> for Error {
         let what = format!("{} ({})", db.message(), db.code().code());
         match db.code() {
             &SqlState::TOO_MANY_CONNECTIONS => Self::Busy,
+            &SqlState::CANNOT_CONNECT_NOW => Self::Starting(what),
+            &SqlState::DISK_FULL => Self::Full(what),
             &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED => Self::HeldUp(what),
             // The statements ask before they write; this is whoever did the same at the same moment.
             &SqlState::UNIQUE_VIOLATION => {

@@ -1,6 +1,6 @@
 //! Brings the schema up. Agents migrate, under a lock, since several start at once; nodes wait.
 
-use crate::pool::connect;
+use crate::pool::{Connected, connect};
 use crate::{Db, Error, Result};
 use std::time::Duration;
 
@@ -17,15 +17,36 @@ const LOCK_WAIT_MS: u64 = 120_000;
 /// How long a node waits for an agent to migrate: an agent that starts beside it needs a few seconds.
 const SCHEMA_WAIT_MS: u64 = 30_000;
 const SCHEMA_POLL_MS: u64 = 100;
+/// How long an agent waits for a database that says that it is starting: both were started together, or it recovers.
+const START_WAIT_MS: u64 = 30_000;
+const START_POLL_MS: u64 = 200;
 
 /// Applies what is missing. Refuses a database that is not UTF-8: bodies and names would be damaged.
 pub async fn migrate(database_url: &str) -> Result<()> {
-    let (mut client, connection) = connect(database_url).await?;
+    let (mut client, connection) = connect_once_started(database_url).await?;
     let driver = tokio::spawn(connection);
     let result = migrate_with(&mut client).await;
     drop(client); // ends the connection, and with it the lock
     let _ = driver.await;
     result
+}
+
+/// Any other refusal is told at once: a wrong address does not become right.
+async fn connect_once_started(database_url: &str) -> Result<Connected> {
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(START_WAIT_MS);
+    let mut told = false;
+    loop {
+        match connect(database_url).await {
+            Err(Error::Starting(reason)) if tokio::time::Instant::now() < deadline => {
+                if !told {
+                    tracing::warn!(%reason, "waiting for the database, which is starting");
+                }
+                told = true;
+                tokio::time::sleep(Duration::from_millis(START_POLL_MS)).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
@@ -50,7 +71,12 @@ async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
 
 /// Waits until the schema is the one that this release needs, or a newer one.
 pub async fn wait_for_schema(db: &Db) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(SCHEMA_WAIT_MS);
+    wait_for_schema_within(db, Duration::from_millis(SCHEMA_WAIT_MS)).await
+}
+
+/// The same with another patience.
+pub async fn wait_for_schema_within(db: &Db, wait: Duration) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + wait;
     loop {
         let found = schema_version(db).await;
         if matches!(found, Ok(version) if version >= SCHEMA_VERSION) {

@@ -192,12 +192,12 @@ async fn within<T>(wait_ms: u64, run: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(Duration::from_millis(wait_ms), run).await.ok()
 }
 
+pub(crate) type Connected =
+    (tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, NoTlsStream>);
+
 /// One connection beside the pool, for LISTEN and for migrations. The driver's own time limit ends when the socket is
 /// open; a server that is stopped would then be waited for for ever.
-pub(crate) async fn connect(
-    database_url: &str,
-) -> Result<(tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, NoTlsStream>), Error>
-{
+pub(crate) async fn connect(database_url: &str) -> Result<Connected, Error> {
     match within(CONNECT_WAIT_MS, parse(database_url)?.connect(NoTls)).await {
         Some(connected) => Ok(connected?),
         None => Err(Error::Unavailable("connecting took too long".into())),

@@ -27,7 +27,13 @@ impl From<db::Error> for Failure {
             db::Error::Busy => {
                 return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS));
             }
-            db::Error::Unavailable(reason) | db::Error::HeldUp(reason) => {
+            db::Error::Full(reason) => {
+                tracing::error!(%reason, "the database's disk is full");
+                let text =
+                    "the database has no space left, its administrator must make room: a repeat is safe";
+                return Self(ErrorReply::unavailable(text));
+            }
+            db::Error::Unavailable(reason) | db::Error::Starting(reason) | db::Error::HeldUp(reason) => {
                 tracing::warn!(%reason, "database unavailable");
                 let text = "the database does not answer now: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));
