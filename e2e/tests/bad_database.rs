@@ -192,7 +192,7 @@ async fn i1_a_full_disk_refuses_posts_which_wait_and_nothing_is_lost() {
     let mut refused = None;
     for _ in 0..POSTS_MAX {
         let text = large_text();
-        let ran = ana.run_with(&["--json", "--timeout", "1s", "post", "news", "-"], &text).await;
+        let ran = ana.run_with(&["--json", "--timeout", "3s", "post", "news", "-"], &text).await;
         match ran.code {
             Some(0) => acknowledged.push(text), // there was a little room left
             _ => {

@@ -20,6 +20,8 @@ const BATCH_BYTES_MAX: usize = NODE_REQUEST_BYTES_MAX / 8 * 7;
 const POST_OVERHEAD_BYTES: usize = 32;
 /// Before the posts of a batch that a node could not take are sent again.
 const AGAIN_PAUSE: Duration = Duration::from_millis(100);
+/// With less time left they are not: after the pause nothing could be answered, and that would hide why they were not taken.
+const AGAIN_WAIT_MIN: Duration = Duration::from_millis(200);
 
 pub struct Sender<'a> {
     pub session: &'a Session,
@@ -146,7 +148,7 @@ impl Sender<'_> {
             }
             entries = again;
             if let Some(failure) = again_failure {
-                let time_is_up = self.session.deadline() <= tokio::time::Instant::now() + AGAIN_PAUSE;
+                let time_is_up = self.session.deadline() <= tokio::time::Instant::now() + AGAIN_WAIT_MIN;
                 if time_is_up || !failure.is_retryable() {
                     return self.stay(entries, failure);
                 }
