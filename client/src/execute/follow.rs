@@ -15,7 +15,7 @@ use crate::stop::Stop;
 use crate::transport::{self, Ask, Candidate, jittered};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 use wire::limits::{AREAS_PER_REQUEST_MAX, FOLLOW_WAIT_MS_MAX};
 use wire::{
@@ -30,8 +30,11 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(2);
 /// Between two rounds through all nodes, doubling.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// A break that is over by then is nobody's business.
-const SILENCE_MAX: Duration = Duration::from_secs(1);
+/// A break that is over by then is nobody's business; of a longer one a person is told what is waited for.
+const SILENCE_MAX: Duration = Duration::from_millis(300);
+/// What has just been written is as good as shown: whoever read it and then stops us must not see it again. A pipe that
+/// nobody reads must not keep anybody from leaving.
+const SHOWN_WAIT: Duration = Duration::from_millis(200);
 /// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else.
 const MARK_WAIT: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,20 @@ pub async fn follow(
     let end = follower.run(stop).await;
     follower.leave().await;
     Err(end)
+}
+
+/// Shows it. `Some` when it was shown and then it is time to stop; `Err` when it was not.
+async fn show(session: &Session, told: Outcome, stop: &Stop) -> Result<Option<Failure>, Failure> {
+    let show = session.output.show(told);
+    tokio::pin!(show);
+    tokio::select! {
+        biased;
+        shown = &mut show => shown.map(|()| None),
+        failure = stop.raised() => match timeout(SHOWN_WAIT, show).await {
+            Ok(shown) => shown.map(|()| Some(failure)),
+            Err(_) => Err(failure),
+        },
+    }
 }
 
 struct Follower<'a> {
@@ -86,7 +103,15 @@ struct Followed {
 
 struct Trouble {
     since: Instant,
+    why: Failure,
     told: bool,
+}
+
+impl Trouble {
+    fn tell(&mut self, session: &Session) {
+        self.told = true;
+        session.output.note(&format!("Waiting for the service ({}); goes on by itself.", self.why));
+    }
 }
 
 impl<'a> Follower<'a> {
@@ -212,7 +237,21 @@ impl<'a> Follower<'a> {
         let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms });
         let deadline = Instant::now() + Duration::from_millis(wait_ms.into()) + ANSWER_MARGIN;
         let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
-        let (pages, ended) = match transport::single(&candidate, &ask).await? {
+        let answered = {
+            let single = transport::single(&candidate, &ask);
+            tokio::pin!(single);
+            match self.trouble.as_mut().filter(|trouble| !trouble.told) {
+                Some(trouble) => tokio::select! {
+                    answered = &mut single => answered,
+                    () = sleep_until(trouble.since + SILENCE_MAX) => {
+                        trouble.tell(self.session);
+                        single.await
+                    }
+                },
+                None => single.await,
+            }
+        };
+        let (pages, ended) = match answered? {
             ReplyBody::Node(NodeReply::Followed { pages, ended }) => (pages, ended),
             _ => return Err(Failure::unexpected_reply()),
         };
@@ -230,10 +269,11 @@ impl<'a> Follower<'a> {
     /// To the next node; after all of them were tried, a little later.
     async fn struggle(&mut self, failure: &Failure) {
         self.current = None;
-        let trouble = self.trouble.get_or_insert(Trouble { since: Instant::now(), told: false });
+        let first = || Trouble { since: Instant::now(), why: failure.clone(), told: false };
+        let trouble = self.trouble.get_or_insert_with(first);
+        trouble.why = failure.clone();
         if !trouble.told && trouble.since.elapsed() > SILENCE_MAX {
-            trouble.told = true;
-            self.session.output.note(&format!("Waiting for the service ({failure}); goes on by itself."));
+            trouble.tell(self.session);
         }
         if self.queue.is_empty() {
             sleep(jittered(self.pause)).await;
@@ -259,9 +299,12 @@ impl<'a> Follower<'a> {
                 expired: (page.expired_through.min(page.upto) - page.from + 1).max(0),
                 items: if self.exec.is_some() { Vec::new() } else { found.clone() },
             };
-            tokio::select! {
-                shown = self.session.output.show(told) => shown?,
-                failure = stop.raised() => return Err(failure),
+            let stopped = show(self.session, told, stop).await?;
+            if let Some(failure) = stopped {
+                if self.exec.is_none() {
+                    self.areas[at].was_shown(&page, page.upto, self.reading_id);
+                }
+                return Err(failure);
             }
             if self.exec.is_some() && !self.execute(at, &page, found, stop).await? {
                 return Ok(());
