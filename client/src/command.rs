@@ -1,5 +1,6 @@
 //! Every command, once: for the command line, for the prompt, for help and for the shells' completion.
 
+use crate::complete::Completes;
 use crate::settings::parse_context;
 use crate::topics;
 use crate::values::{
@@ -34,7 +35,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "HOST:PORT,…", value_delimiter = ',', value_parser = parse_address)]
     pub agents: Vec<String>,
     /// Which session, when there are several [default: the one of `gaceta context use`]
-    #[arg(long, global = true, value_name = "NAME", value_parser = parse_context)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = parse_context, add = Completes::Contexts)]
     pub context: Option<String>,
     /// How long the service may take [default: 10s]
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout)]
@@ -92,16 +93,21 @@ pub enum Command {
     Subscriptions,
     /// Subscribe to an area
     Subscribe {
+        #[arg(add = Completes::Areas)]
         area: String,
         /// Count what is already there as unread
         #[arg(long)]
         from_start: bool,
     },
     /// End a subscription
-    Unsubscribe { area: String },
+    Unsubscribe {
+        #[arg(add = Completes::SubscribedAreas)]
+        area: String,
+    },
     /// Stay in an area at the prompt, so that commands need not name it
     Use {
         /// Without it: leave the area
+        #[arg(add = Completes::SubscribedAreas)]
         area: Option<String>,
     },
     /// Read articles; without an area, whatever is unread anywhere
@@ -109,16 +115,19 @@ pub enum Command {
     /// Mark everything as read
     Catchup {
         /// Without it: every subscribed area
+        #[arg(add = Completes::SubscribedAreas)]
         area: Option<String>,
     },
     /// Take back the last read or catch-up, once
     Undo {
         /// Without it: every subscribed area
+        #[arg(add = Completes::SubscribedAreas)]
         area: Option<String>,
     },
     /// Show articles as they come, unread ones first
     Follow {
         /// Without them: every subscribed area
+        #[arg(add = Completes::SubscribedAreas)]
         areas: Vec<String>,
         /// Only what comes from now on
         #[arg(long)]
@@ -136,11 +145,14 @@ pub enum Command {
     Outbox,
     /// Delete your own article
     Delete {
-        #[arg(value_name = "AREA#SEQ", value_parser = parse_article)]
+        #[arg(value_name = "AREA#SEQ", value_parser = parse_article, add = Completes::OwnArticles)]
         article: ArticleRef,
     },
     /// Check that every number of an area is accounted for
-    Verify { area: String },
+    Verify {
+        #[arg(add = Completes::SubscribedAreas)]
+        area: String,
+    },
     /// Manage areas, articles and users
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -188,12 +200,12 @@ pub enum ContextCommand {
     List,
     /// Make a context the current one
     Use {
-        #[arg(value_parser = parse_context)]
+        #[arg(value_parser = parse_context, add = Completes::Contexts)]
         name: String,
     },
     /// Forget a context and its session; posts in the outbox stay
     Remove {
-        #[arg(value_parser = parse_context)]
+        #[arg(value_parser = parse_context, add = Completes::Contexts)]
         name: String,
         /// Also when it is the current one
         #[arg(long)]
@@ -203,6 +215,7 @@ pub enum ContextCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct ReadArgs {
+    #[arg(add = Completes::SubscribedAreas)]
     pub area: Option<String>,
     /// What you have not read yet (the default)
     #[arg(long, group = "place")]
@@ -228,7 +241,7 @@ impl ReadArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct PostArgs {
-    #[arg(required_unless_present_any = ["resume", "in_area"])]
+    #[arg(required_unless_present_any = ["resume", "in_area"], add = Completes::SubscribedAreas)]
     pub area: Option<String>,
     /// Words are joined by blanks; - reads standard input; without any, on a terminal: your editor
     pub text: Vec<String>,
@@ -239,7 +252,7 @@ pub struct PostArgs {
     #[arg(long, value_name = "UUID", conflicts_with = "lines")]
     pub id: Option<Uuid>,
     /// The area: then every word is text
-    #[arg(long = "in", value_name = "AREA")]
+    #[arg(long = "in", value_name = "AREA", add = Completes::SubscribedAreas)]
     pub in_area: Option<String>,
     /// Send what waits in the outbox
     #[arg(long, conflicts_with_all = ["area", "text", "lines", "id", "in_area"])]
@@ -289,15 +302,17 @@ pub enum AdminArea {
     /// Change an area
     #[command(arg_required_else_help = true)]
     Set {
+        #[arg(add = Completes::Areas)]
         name: String,
         #[command(flatten)]
         settings: AreaArgs,
     },
     /// Remove an area with its articles
     Rm {
+        #[arg(add = Completes::Areas)]
         name: String,
         /// The name once more: this ends every subscription
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = Completes::Areas)]
         confirm: String,
     },
     /// Bring the last removed area of this name back, until it is purged
@@ -325,7 +340,7 @@ pub struct AreaArgs {
 pub enum AdminArticle {
     /// Remove someone's article
     Rm {
-        #[arg(value_name = "AREA#SEQ", value_parser = parse_article)]
+        #[arg(value_name = "AREA#SEQ", value_parser = parse_article, add = Completes::Articles)]
         article: ArticleRef,
     },
 }
@@ -344,18 +359,32 @@ pub enum AdminUser {
     },
     /// Set someone's password; their sessions end
     Passwd {
+        #[arg(add = Completes::Users)]
         name: String,
         #[command(flatten)]
         password: PasswordArgs,
     },
     /// Change what someone may do
-    Role { name: String, role: RoleArg },
+    Role {
+        #[arg(add = Completes::Users)]
+        name: String,
+        role: RoleArg,
+    },
     /// Lock an account; its sessions end
-    Disable { name: String },
+    Disable {
+        #[arg(add = Completes::Users)]
+        name: String,
+    },
     /// Unlock an account
-    Enable { name: String },
+    Enable {
+        #[arg(add = Completes::Users)]
+        name: String,
+    },
     /// List someone's sessions
-    Sessions { name: String },
+    Sessions {
+        #[arg(add = Completes::Users)]
+        name: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

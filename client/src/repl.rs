@@ -27,7 +27,7 @@ use crate::stop::{Signal, Stop};
 use crate::terminal::Modes;
 use announce::Announcer;
 use anyhow::Context as _;
-use complete::{AreaNames, Completion};
+use complete::{Completion, Place};
 use history::History;
 use lines::{Lines, Read};
 use news::{COUNT_WAIT, News, Who};
@@ -36,14 +36,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::AreaRef;
 
-/// Area names for completion may be this old.
-const AREA_NAMES_AGE_MAX: Duration = Duration::from_secs(30);
-/// Completion is no reason to wait.
-const AREA_NAMES_WAIT: Duration = Duration::from_secs(2);
 /// A command that was cancelled may take this long to leave.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
@@ -139,16 +134,15 @@ struct Prompt {
     /// The area in use, and who said so.
     area: Option<(AreaRef, Option<Who>)>,
     changes_context: bool,
-    names: AreaNames,
-    names_at: Option<Instant>,
+    place: Place,
 }
 
 impl Prompt {
     fn start(settings: Settings, greeting: &str) -> anyhow::Result<Self> {
         let output = Output::standard(settings.json);
-        let names = AreaNames::default();
+        let place = Place::new(&settings);
         let (history, typed, why_not) = History::open(&settings);
-        let (lines, printer) = Lines::start(Completion::new(names.clone()), typed)?;
+        let (lines, printer) = Lines::start(Completion::new(place.clone()), typed)?;
         let news = News::default();
         let announcer = Announcer::start(news.clone(), output.clone(), printer)?;
         let watcher = Watcher::start(&settings, &news, &announcer);
@@ -167,8 +161,7 @@ impl Prompt {
             watcher,
             area: None,
             changes_context: false,
-            names,
-            names_at: None,
+            place,
         })
     }
 
@@ -182,6 +175,7 @@ impl Prompt {
         }
         let _ = self.news.refresh(&self.settings, COUNT_WAIT).await; // without an answer there is no count
         self.area.take_if(|(_, who)| *who != self.news.who());
+        self.place.set(&self.settings, self.area.as_ref().map(|(area, _)| area.name.as_str()));
         if let Some(news) = self.announcer.take() {
             self.output.greet(&news);
         }
@@ -189,10 +183,8 @@ impl Prompt {
         let mut line = self.lines.next(text.clone(), self.remember.take())?;
         self.announcer.typing_begins();
         let read = loop {
-            let names_are_old = self.names_at.is_none_or(|at| at.elapsed() > AREA_NAMES_AGE_MAX);
             tokio::select! {
                 read = &mut line => break read.context("the prompt's thread has ended"),
-                () = refresh(&self.settings, &self.names), if names_are_old => self.names_at = Some(Instant::now()),
                 // Where lines are edited the editor hears Ctrl-C; elsewhere the kernel forgets what was typed.
                 _ = interrupts.recv(), if Output::is_dumb() => Output::on_terminal(&format!("\n{text}")),
             }
@@ -261,9 +253,6 @@ impl Prompt {
                 }
             }
             Some(command) => {
-                if matches!(command, Command::Login { .. } | Command::Admin(_)) {
-                    self.names_at = None;
-                }
                 self.changes_context = matches!(command, Command::Context(_));
                 run_command(command, &settings, &output, stop).await;
             }
@@ -289,15 +278,5 @@ impl Prompt {
         }
         self.area = Some((area, self.news.who()));
         Ok(())
-    }
-}
-
-async fn refresh(settings: &Settings, names: &AreaNames) {
-    let settings = Settings { timeout: AREA_NAMES_WAIT, ..settings.clone() };
-    let Ok(session) = Session::open(&settings, &Output::silent()) else { return };
-    if session.token().is_some()
-        && let Ok(areas) = areas::areas(&session).await
-    {
-        names.set(areas.into_iter().map(|area| area.name).collect());
     }
 }

@@ -1,8 +1,9 @@
 //! From arguments to an exit code.
 
-use crate::command::{Cli, Command};
+use crate::command::{AdminCommand, Cli, Command};
 use crate::execute::{execute, needs_session};
 use crate::exit::{self, Failure};
+use crate::names;
 use crate::pager;
 use crate::render::Output;
 use crate::repl;
@@ -58,12 +59,26 @@ pub async fn run_command(command: Command, settings: &Settings, output: &Output,
             true => Session::open(settings, output)?,
             false => Session::open_anew(settings, output)?,
         };
+        let changes_names = changes_names(&command);
         let outcome = execute(command, &session, stop).await?;
+        if changes_names {
+            names::expire(settings);
+        }
         let code = outcome.exit_code();
         pager::outcome(output, settings.no_input, outcome, stop).await?;
         Ok(code)
     };
     done.await.unwrap_or_else(|failure: Failure| failed(output, &failure))
+}
+
+/// After which completion has to ask again. Logging in is somebody else, whose names are not used anyway.
+fn changes_names(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Subscribe { .. }
+            | Command::Unsubscribe { .. }
+            | Command::Admin(AdminCommand::Area(_) | AdminCommand::User(_))
+    )
 }
 
 fn failed(output: &Output, failure: &Failure) -> u8 {

@@ -3,6 +3,7 @@
 use super::areas::all_pages;
 use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs};
 use crate::exit::Failure;
+use crate::names;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::terminal;
@@ -132,7 +133,9 @@ pub async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
         AgentReply::UserList { users, more } => Some((users, more)),
         _ => None,
     };
-    all_pages(session, ask, page_of).await
+    let users = all_pages(session, ask, page_of).await?;
+    names::note_users(&session.settings, &users);
+    Ok(users)
 }
 
 async fn audit(session: &Session, limit: u32) -> Result<Outcome, Failure> {

@@ -1,6 +1,7 @@
 //! Areas and subscriptions.
 
 use crate::exit::Failure;
+use crate::names;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use wire::{
@@ -16,7 +17,9 @@ pub async fn areas(session: &Session) -> Result<Vec<AreaSummary>, Failure> {
         AgentReply::Areas { areas, more } => Some((areas, more)),
         _ => None,
     };
-    all_pages(session, ask, page_of).await
+    let areas = all_pages(session, ask, page_of).await?;
+    names::note_areas(&session.settings, &areas);
+    Ok(areas)
 }
 
 /// The subscribed areas in the order of their names.

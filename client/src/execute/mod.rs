@@ -17,13 +17,13 @@ mod status;
 mod suggestions;
 pub mod verify;
 
-use crate::command::{Cli, Command, ContextCommand, SessionsAction};
+use crate::command::{Command, ContextCommand, SessionsAction};
+use crate::complete;
 use crate::exit::Failure;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::topics;
-use clap::CommandFactory;
 use suggestions::Names;
 
 pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
@@ -98,7 +98,7 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Man { dir } => man::man(dir.as_deref()),
         Command::ExitCodes => Ok(Outcome::Text(format!("{}\n", topics::EXIT_CODES))),
         Command::Environment => Ok(Outcome::Text(format!("{}\n", topics::ENVIRONMENT))),
-        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Completions { shell } => Ok(Outcome::Text(complete::script(shell))),
     }
 }
 
@@ -109,10 +109,4 @@ fn context(session: &Session, command: ContextCommand) -> Result<Outcome, Failur
         ContextCommand::Use { name } => contexts::change(session, name),
         ContextCommand::Remove { name, force } => contexts::remove(session, name, force),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Outcome {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "gaceta", &mut script);
-    Outcome::Text(String::from_utf8_lossy(&script).into_owned())
 }

@@ -8,7 +8,8 @@ use clap::{CommandFactory, Parser};
 /// in use: the name would mean something else there.
 pub fn parse(mut words: Vec<String>, area: Option<&str>) -> Result<Cli, clap::Error> {
     let elsewhere = |word: &String| ["--context", "--agents"].iter().any(|flag| word.starts_with(flag));
-    let area = area.filter(|_| !words.iter().take_while(|word| *word != "--").any(elsewhere));
+    let area =
+        area.filter(|_| !words.iter().take_while(|word| *word != "--" && *word != "--exec").any(elsewhere));
     let Some((area, at)) = area.zip(command_at(&words)) else { return parse_words(&words) };
     match words[at].as_str() {
         "post" if !says_where(&words[at + 1..]) => {

@@ -1,107 +1,81 @@
-//! Completion: commands and flags from the one definition of the commands, and names of areas.
+//! What Tab offers at the prompt: what shells have, with the area in use.
 
-use super::words::{self, quoted};
-use crate::command::Cli;
-use clap::{Arg, Command as Definition, CommandFactory};
+use super::words::{Typed, quoted, typed};
+use crate::complete::definition;
+use crate::settings::Settings;
+use clap::Command;
 use rustyline::completion::{Completer, Pair};
 use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Names of areas as they were a moment ago; shared with the prompt, which renews them.
-#[derive(Clone, Default)]
-pub struct AreaNames(Arc<Mutex<Vec<String>>>);
+/// What completion has to know of the prompt; shared with it.
+#[derive(Clone)]
+pub struct Place(Arc<Mutex<(Settings, Option<String>)>>);
 
-impl AreaNames {
-    pub fn set(&self, names: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
+impl Place {
+    pub fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Mutex::new((settings.clone(), None))))
     }
 
-    fn beginning_with(&self, beginning: &str) -> Vec<String> {
-        let beginning = beginning.to_lowercase();
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().filter(|name| name.to_lowercase().starts_with(&beginning)).cloned().collect()
+    /// `area`: the one in use.
+    pub fn set(&self, settings: &Settings, area: Option<&str>) {
+        *self.get() = (settings.clone(), area.map(str::to_owned));
+    }
+
+    fn get(&self) -> MutexGuard<'_, (Settings, Option<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Helper, Highlighter, Hinter, Validator)]
 pub struct Completion {
-    definition: Definition,
-    names: AreaNames,
+    place: Place,
 }
 
 impl Completion {
-    pub fn new(names: AreaNames) -> Self {
-        let mut definition = Cli::command();
-        definition.build(); // global flags everywhere, and `help`
-        Self { definition, names }
+    pub fn new(place: Place) -> Self {
+        Self { place }
     }
-
-    /// The words that may stand in place of `last`, after `words`.
-    fn candidates(&self, words: &[String], last: &str) -> Vec<String> {
-        let mut at = &self.definition;
-        let mut positionals = 0;
-        let mut value_of: Option<&Arg> = None;
-        for word in words {
-            if value_of.take().is_some() {
-                continue;
-            }
-            if let Some(flag) = word.strip_prefix("--") {
-                value_of = at
-                    .get_arguments()
-                    .find(|arg| arg.get_long() == Some(flag) && arg.get_action().takes_values());
-            } else if let Some(sub) = at.find_subcommand(word) {
-                (at, positionals) = (sub, 0);
-            } else {
-                positionals += 1;
-            }
-        }
-        let mut found: Vec<String> = Vec::new();
-        if let Some(arg) = value_of {
-            found.extend(arg.get_possible_values().iter().map(|value| value.get_name().to_owned()));
-        } else if last.starts_with('-') {
-            let flags = at.get_arguments().filter(|arg| !arg.is_hide_set());
-            found.extend(flags.filter_map(Arg::get_long).map(|long| format!("--{long}")));
-        } else {
-            found.extend(at.get_subcommands().map(|sub| sub.get_name().to_owned()));
-            if let Some(arg) = positional(at, positionals) {
-                found.extend(arg.get_possible_values().iter().map(|value| value.get_name().to_owned()));
-                if names_area(at, arg) {
-                    found.extend(self.names.beginning_with(last).iter().map(|name| quoted(name)));
-                    return found.into_iter().filter(|word| begins(word, last)).collect();
-                }
-            }
-        }
-        found.retain(|word| word.starts_with(last));
-        found
-    }
-}
-
-/// The last positional argument takes everything that is left, if it takes many.
-fn positional(command: &Definition, index: usize) -> Option<&Arg> {
-    let positionals: Vec<&Arg> = command.get_positionals().collect();
-    let many = |arg: &&&Arg| arg.get_num_args().is_some_and(|range| range.max_values() > 1);
-    positionals.get(index).copied().or_else(|| positionals.last().filter(many).copied())
-}
-
-fn names_area(command: &Definition, arg: &Arg) -> bool {
-    let of_admin = arg.get_id() == "name" && matches!(command.get_name(), "set" | "rm");
-    matches!(arg.get_id().as_str(), "area" | "areas" | "article") || of_admin
-}
-
-fn begins(word: &str, last: &str) -> bool {
-    word.trim_start_matches('\'').to_lowercase().starts_with(&last.to_lowercase())
 }
 
 impl Completer for Completion {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = words::typed(line.get(..pos).unwrap_or(line));
+        let typed = typed(line.get(..pos).unwrap_or(line));
+        let (settings, area) = self.place.get().clone();
         let start = typed.start;
-        let candidates = self.candidates(&typed.words, &typed.last).into_iter();
-        let pairs = candidates.map(|word| Pair { display: word.clone(), replacement: word + " " }).collect();
-        Ok((start, pairs))
+        Ok((start, candidates(typed, &settings, area.as_deref()).into_iter().map(pair).collect()))
     }
+}
+
+/// The words that may stand in place of the one that is being typed.
+fn candidates(typed: Typed, settings: &Settings, area: Option<&str>) -> Vec<String> {
+    let exit = Command::new("exit").about("Leave the prompt");
+    let mut definition = definition(settings).subcommand(exit);
+    // `delete #1` means an article of the area in use.
+    let of_area = area.filter(|_| typed.words == ["delete"] && typed.last.starts_with('#'));
+    let last = of_area.map_or(typed.last.clone(), |area| format!("{area}{}", typed.last));
+    let index = typed.words.len() + 1;
+    let words = typed.words.into_iter().chain([last.clone()]);
+    let args = std::iter::once("gaceta".to_owned()).chain(words).map(Into::into).collect();
+    let found = clap_complete::engine::complete(&mut definition, args, index, None).unwrap_or_default();
+    let mut found: Vec<String> =
+        found.iter().map(|candidate| candidate.get_value().to_string_lossy().into_owned()).collect();
+    // Flags are for whoever begins one.
+    if !last.starts_with('-') {
+        found.retain(|word| !word.starts_with('-'));
+    }
+    if let Some(area) = of_area {
+        found = found.iter().filter_map(|word| word.strip_prefix(area).map(str::to_owned)).collect();
+    }
+    found
+}
+
+fn pair(word: String) -> Pair {
+    let goes_on = word.ends_with(['#', '=', '/']);
+    let replacement = quoted(&word) + if goes_on { "" } else { " " };
+    Pair { display: word, replacement }
 }
 
 #[cfg(test)]
@@ -109,23 +83,19 @@ mod tests {
     use super::*;
 
     fn complete(line: &str) -> Vec<String> {
-        let names = AreaNames::default();
-        names.set(vec!["news".into(), "city news".into(), "Net".into()]);
-        let history = rustyline::history::DefaultHistory::new();
-        let (_, pairs) = Completion::new(names).complete(line, line.len(), &Context::new(&history)).unwrap();
-        pairs.into_iter().map(|pair| pair.display).collect()
+        let dir = tempfile::tempdir().unwrap(); // nobody is logged in: no names
+        candidates(typed(line), &Settings::new(dir.path().into()), None)
     }
 
     #[test]
-    fn commands_flags_values_and_areas() {
+    fn commands_flags_and_values() {
         assert_eq!(complete("subs"), ["subscriptions", "subscribe"]);
         assert_eq!(complete("admin u"), ["user"]);
         assert_eq!(complete("read --li"), ["--limit"]);
         assert_eq!(complete("admin user role ana a"), ["admin"]);
-        assert_eq!(complete("read ne"), ["news", "Net"]);
-        assert_eq!(complete("follow news ci"), ["'city news'"]);
-        assert_eq!(complete("follow 'ci"), ["'city news'"]);
-        assert!(complete("read --limit 5 news ").is_empty());
+        assert_eq!(complete("completions z"), ["zsh"]);
+        assert_eq!(complete("ex"), ["exit"]);
         assert!(complete("register n").is_empty());
+        assert!(complete("read ").is_empty());
     }
 }

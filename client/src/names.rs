@@ -1,0 +1,190 @@
+//! Names for completion: of areas and users, as the service told them a moment ago, in one 0600 file for each context; and
+//! the latest articles of an area, asked when somebody wants them. Nobody waits for any of it, and nothing is said when
+//! it fails.
+
+use crate::context::{Context, Identity};
+use crate::execute::{admin, areas};
+use crate::exit::Failure;
+use crate::files;
+use crate::render::Output;
+use crate::session::Session;
+use crate::settings::Settings;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+use wire::{AreaSummary, Article, NodeReply, NodeRequest, ReadFrom, UserSummary};
+
+/// Older names are asked again.
+const AGE_MAX_S: i64 = 60;
+/// Completion is no reason to wait.
+const ASK_WAIT: Duration = Duration::from_millis(300);
+/// Names kept of each kind: more are no help, and the file is read at each Tab.
+const NAMES_MAX: usize = 2_000;
+/// Articles looked at: the latest, among which one's own are searched.
+const ARTICLES_MAX: u32 = 100;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    /// Whose they are: somebody else is subscribed elsewhere.
+    #[serde(default)]
+    identity: Option<Identity>,
+    #[serde(default)]
+    areas_at_s: i64,
+    #[serde(default)]
+    pub areas: Vec<AreaName>,
+    #[serde(default)]
+    users_at_s: i64,
+    #[serde(default)]
+    pub users: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AreaName {
+    pub name: String,
+    pub subscribed: bool,
+}
+
+/// Every area, fresh if the service answers.
+pub fn areas(settings: &Settings) -> Vec<AreaName> {
+    let known = load(settings);
+    if is_fresh(known.areas_at_s) {
+        return known.areas;
+    }
+    let ask = async |session: &Session| areas::areas(session).await;
+    asked(settings, ask).map_or(known.areas, |_| load(settings).areas)
+}
+
+/// Every user, as far as one may know them.
+pub fn users(settings: &Settings) -> Vec<String> {
+    let known = load(settings);
+    if is_fresh(known.users_at_s) {
+        return known.users;
+    }
+    let ask = async |session: &Session| admin::user_list(session).await;
+    asked(settings, ask).map_or(known.users, |_| load(settings).users)
+}
+
+/// The latest articles of an area, newest first, and who asks.
+pub fn articles(settings: &Settings, area: &str) -> Option<(Vec<Article>, String)> {
+    let area = area.to_owned();
+    let ask = async move |session: &Session| {
+        let me = session.identity().await?.user;
+        let located = session.locate(&area).await?;
+        let areas = areas::areas(session).await?;
+        let found = areas.into_iter().find(|area| area.area_id == located.area.area_id);
+        let last = found.map_or(0, |area| area.last_seq);
+        let request = NodeRequest::Read {
+            area_id: located.area.area_id,
+            from: ReadFrom::After((last - i64::from(ARTICLES_MAX)).max(0)),
+            limit: ARTICLES_MAX,
+            shown: None,
+        };
+        match session.node(&located.nodes, request).await? {
+            NodeReply::Page(page) => Ok((page.articles.into_iter().rev().collect(), me)),
+            _ => Err(Failure::unexpected_reply()),
+        }
+    };
+    asked(settings, ask)
+}
+
+/// For commands that list areas anyway.
+pub fn note_areas(settings: &Settings, areas: &[AreaSummary]) {
+    let name = |area: &AreaSummary| AreaName { name: area.name.clone(), subscribed: area.unread.is_some() };
+    let areas = areas.iter().take(NAMES_MAX).map(name).collect();
+    note(settings, |names| (names.areas, names.areas_at_s) = (areas, now_s()));
+}
+
+/// For commands that list users anyway.
+pub fn note_users(settings: &Settings, users: &[UserSummary]) {
+    let users = users.iter().take(NAMES_MAX).map(|user| user.name.clone()).collect();
+    note(settings, |names| (names.users, names.users_at_s) = (users, now_s()));
+}
+
+/// They have changed: the next who wants them asks.
+pub fn expire(settings: &Settings) {
+    if path(settings).exists() {
+        note(settings, |names| (names.areas_at_s, names.users_at_s) = (0, 0));
+    }
+}
+
+fn note(settings: &Settings, change: impl FnOnce(&mut Names)) {
+    if settings.token.is_some() {
+        return; // a token from outside may be anybody's
+    }
+    let mut names = load(settings);
+    let before = names.clone();
+    change(&mut names);
+    names.identity = identity(settings);
+    if names != before
+        && let Ok(bytes) = serde_json::to_vec(&names)
+    {
+        let _ = files::replace(&path(settings), &bytes); // nobody misses them on a full disk
+    }
+}
+
+/// Empty ones when there are none, or somebody else's.
+fn load(settings: &Settings) -> Names {
+    let bytes = files::read_if_there(&path(settings)).ok().flatten();
+    let names: Option<Names> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    names.filter(|names| names.identity == identity(settings)).unwrap_or_default()
+}
+
+fn identity(settings: &Settings) -> Option<Identity> {
+    Context::load(settings).ok().and_then(|context| context.identity)
+}
+
+fn path(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("names").join(format!("{}.json", settings.context))
+}
+
+fn now_s() -> i64 {
+    Timestamp::now().as_second()
+}
+
+fn is_fresh(at_s: i64) -> bool {
+    (0..AGE_MAX_S).contains(&(now_s() - at_s))
+}
+
+/// Asks on a thread with a runtime of its own: whoever completes is no task, and may block for a moment.
+fn asked<T: Send + 'static>(
+    settings: &Settings,
+    ask: impl AsyncFnOnce(&Session) -> Result<T, Failure> + Send + 'static,
+) -> Option<T> {
+    let settings = Settings { timeout: ASK_WAIT, json: false, no_input: true, ..settings.clone() };
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let answer = runtime.block_on(async {
+            let session = Session::open(&settings, &Output::silent()).ok()?;
+            session.require_login().ok()?;
+            tokio::time::timeout(ASK_WAIT, ask(&session)).await.ok()?.ok()
+        });
+        runtime.shutdown_background(); // a name server may still be asked
+        answer
+    };
+    std::thread::Builder::new().name("names".into()).spawn(work).ok()?.join().ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn names_are_kept_private_for_whose_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::new(dir.path().join("gaceta"));
+        let log_in = |user: &str| {
+            let identity = Identity { user: user.into(), service_id: uuid::Uuid::nil() };
+            Context::update(&settings, |context| context.identity = Some(identity)).unwrap();
+        };
+        log_in("ana");
+        note(&settings, |names| names.users = vec!["bob".into()]);
+        assert_eq!(load(&settings).users, ["bob"]);
+        assert_eq!(std::fs::metadata(path(&settings)).unwrap().permissions().mode() & 0o777, 0o600);
+        log_in("bob");
+        assert_eq!(load(&settings), Names::default());
+        std::fs::write(path(&settings), b"damaged").unwrap();
+        assert_eq!(load(&settings), Names::default());
+    }
+}
