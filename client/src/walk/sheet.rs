@@ -8,15 +8,15 @@ use crate::terminal::{Key, Keys, Typing};
 
 const KEYS: &str = "s skip  c catch up  u undo  r reply  ? keys  q quit";
 
-const HELP: &str = "\
-  space, n, Enter   the next article, or more of this one
-  v, p              the article before
-  s, N              skip the rest of this area: it stays unread
-  c                 catch up: the rest of this area counts as read
-  u                 undo: all of this area that was read just now is unread again
-  r                 reply: post to this area
-  q                 quit; what was shown is read, the rest stays unread
-";
+const HELP: [&str; 7] = [
+    "  space, n, Enter  the next article, or more of this one",
+    "  v, p             the article before",
+    "  s, N             skip the rest of this area: it stays unread",
+    "  c                catch up: the rest of this area counts as read",
+    "  u                undo: what was read of this area just now is unread again",
+    "  r                reply: post to this area",
+    "  q                quit: what was shown is read, the rest stays unread",
+];
 
 pub struct Sheet {
     output: Output,
@@ -64,7 +64,7 @@ impl Sheet {
     }
 
     pub async fn help(&mut self) -> Result<(), Failure> {
-        self.print(HELP).await
+        self.print(&(HELP.join("\n") + "\n")).await
     }
 
     pub async fn note(&mut self, note: &str) -> Result<(), Failure> {
