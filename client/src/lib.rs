@@ -10,6 +10,7 @@
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.
+//! - [`guide`]: what somebody may do, on one screen.
 //! - [`complete`]: what Tab offers, in shells and at the prompt; [`names`]: names for it, kept for a moment.
 //! - [`walk`]: through all that is unread, article by article.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes; [`topics`]: help on
@@ -28,6 +29,7 @@ pub mod editor;
 pub mod execute;
 pub mod exit;
 pub mod files;
+pub mod guide;
 pub mod names;
 pub mod outbox;
 pub mod outcome;

@@ -17,8 +17,11 @@ mod watch;
 mod words;
 
 use crate::command::{Cli, Command};
+use crate::context::Context;
 use crate::execute::areas;
 use crate::exit::{self, Failure};
+use crate::guide;
+use crate::outcome::Outcome;
 use crate::render::{Output, PromptLine};
 use crate::run::run_command;
 use crate::session::Session;
@@ -37,7 +40,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wire::AreaRef;
+use wire::{AreaRef, Role};
 
 /// A command that was cancelled may take this long to leave.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
@@ -68,7 +71,14 @@ pub async fn prompt(
             Err(error) => return Err(error).context("cannot read the terminal"),
         };
         let Some(command) = prompt.understand(line) else { continue };
-        let Typed::Command(cli) = command else { return Ok(ExitCode::SUCCESS) };
+        let cli = match command {
+            Typed::Exit => return Ok(ExitCode::SUCCESS),
+            Typed::Help => {
+                prompt.help().await;
+                continue;
+            }
+            Typed::Command(cli) => cli,
+        };
         while interrupts_waiting(&mut interrupts) {} // of the time before this command
         let stop = Stop::default();
         let command = prompt.run(*cli, &stop);
@@ -118,6 +128,8 @@ impl Drop for Watcher {
 
 enum Typed {
     Exit,
+    /// An empty line too: whoever does not know what to type needs it.
+    Help,
     Command(Box<Cli>),
 }
 
@@ -215,10 +227,10 @@ impl Prompt {
         };
         // Who is used to the command line may write `gaceta` here as well.
         let words: Vec<String> = words.into_iter().skip_while(|word| word == "gaceta").collect();
-        match words.first().map(String::as_str) {
-            None => return None,
-            Some("exit" | "quit") => return Some(Typed::Exit),
-            Some(_) => {}
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] | ["help"] => return Some(Typed::Help),
+            ["exit" | "quit", ..] => return Some(Typed::Exit),
+            _ => {}
         }
         let area = self.area.as_ref().map(|(area, _)| area.name.as_str());
         let parsed = area::parse(words.clone(), area);
@@ -229,6 +241,19 @@ impl Prompt {
                 self.output.usage(&error);
                 None
             }
+        }
+    }
+
+    /// What this person may do.
+    async fn help(&self) {
+        let role = Context::load(&self.settings).ok().and_then(|context| context.role);
+        let role = self.news.who().map(|_| role.unwrap_or(Role::User));
+        let areas: Vec<String> =
+            self.news.places().into_iter().map(|(_, name, _)| words::quoted(&name)).collect();
+        let area = areas.iter().min_by_key(|area| area.len()).map(String::as_str);
+        let page = self.output.guide(guide::entries(role), area);
+        if let Err(failure) = self.output.show(Outcome::Text(page)).await {
+            self.output.failure(&failure);
         }
     }
 

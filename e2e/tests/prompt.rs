@@ -92,6 +92,36 @@ async fn use_is_for_the_prompt_only() {
 }
 
 #[tokio::test]
+async fn help_lists_what_this_person_may_do_on_one_screen() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "wetter").await;
+    let mut prompt = Terminal::start_sized(&ana.command(&[]), 24, 80);
+    prompt.prompts("ana> ").await;
+    for line in ["help", ""] {
+        prompt.type_line(line).await;
+        prompt.shows("Ctrl-D leaves").await;
+        let screen = prompt.shows_screen("the prompt again", |screen| screen.last() == "ana>").await;
+        assert_eq!(screen.row_of("Reading"), screen.row_of("read wetter"), "{}", screen.text());
+        assert!(!screen.has("admin area add") && !screen.has("register"), "{}", screen.text());
+    }
+    prompt.type_line("help post").await;
+    prompt.shows("--resume").await;
+    prompt.prompts("ana> ").await;
+    prompt.type_line("logout").await;
+    prompt.prompts("not logged in> ").await;
+    prompt.type_line("").await;
+    let shown = prompt.shows("Ctrl-D leaves").await;
+    assert!(shown.contains("register NAME") && !shown.contains("unsubscribe"), "{shown}");
+
+    let admin = deployment.admin().await;
+    let mut prompt = Terminal::start_sized(&admin.command(&[]), 60, 200);
+    prompt.prompts("admin> ").await;
+    prompt.type_line("help").await;
+    let shown = prompt.shows("Ctrl-D leaves").await;
+    assert!(shown.contains("admin area add") && shown.contains("subscribe AREA"), "{shown}");
+}
+
+#[tokio::test]
 async fn what_was_typed_is_kept_private_and_without_secrets() {
     let deployment = Deployment::start(1).await;
     let (mut prompt, ana, _) = at_the_prompt(&deployment, "ana> ").await;

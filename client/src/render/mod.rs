@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod article;
+mod guide;
 mod json;
 mod layout;
 mod progress;
@@ -18,6 +19,7 @@ pub use prompt::{Announcement, PromptLine};
 pub use sanitise::{block, columns, line};
 
 use crate::exit::{Failure, Kind};
+use crate::guide::Entry;
 use crate::outcome::Outcome;
 use crate::terminal::detached;
 use std::io::{self, IsTerminal, Write};
@@ -77,6 +79,11 @@ impl Output {
     /// What stands before a line that is being typed.
     pub fn prompt_line(&self, line: &PromptLine<'_>) -> String {
         line.text(self.style)
+    }
+
+    /// The page of `help` at the prompt; `area` stands in its examples.
+    pub fn guide<'a>(&self, entries: impl Iterator<Item = &'a Entry>, area: Option<&str>) -> String {
+        guide::page(entries, area, self.style)
     }
 
     /// News for somebody who types: a line for each of `news`, and one for all of `more` and what else was `left_out`.

@@ -1,0 +1,163 @@
+//! What somebody may do, on one screen: `help` at the prompt, and the hints beside a line. The definition of the commands
+//! is in [`crate::command`]; a test holds that each of them stands here once.
+
+use wire::Role;
+
+/// For whom a command is of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    Anyone,
+    Strangers,
+    Users,
+    Admins,
+}
+
+/// One line of the page: short enough for 80 columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub group: &'static str,
+    whom: For,
+    /// The commands that it tells of.
+    pub commands: &'static [&'static str],
+    /// What follows the command.
+    pub args: &'static str,
+    pub what: &'static str,
+    /// What may follow, for example; `{}` stands for an area's name. Empty where nothing follows.
+    example: &'static str,
+}
+
+/// For examples, where nothing is subscribed or its name is long.
+const AREA_DEFAULT: &str = "news";
+const AREA_CHARS_MAX: usize = 10;
+
+/// Those who have this role (`None`: who are not logged in).
+pub fn entries(role: Option<Role>) -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().filter(move |entry| match entry.whom {
+        For::Anyone => true,
+        For::Strangers => role.is_none(),
+        For::Users => role.is_some(),
+        For::Admins => role == Some(Role::Admin),
+    })
+}
+
+impl Entry {
+    pub fn usage(&self) -> String {
+        let mut usage = self.commands.join("|");
+        // `context add|list`: what they have in common is said once.
+        if let [first, others @ ..] = self.commands
+            && let Some((common, _)) = first.rsplit_once(' ')
+        {
+            let last = |command: &&str| command.rsplit(' ').next().unwrap_or_default().to_owned();
+            let words: Vec<String> = std::iter::once(first).chain(others).map(last).collect();
+            usage = format!("{common} {}", words.join("|"));
+        }
+        format!("{usage} {}", self.args).trim_end().to_owned()
+    }
+
+    pub fn example(&self, area: Option<&str>) -> String {
+        let area = area.filter(|area| area.chars().count() <= AREA_CHARS_MAX).unwrap_or(AREA_DEFAULT);
+        match (self.example, self.commands) {
+            ("", _) | (_, []) => String::new(),
+            (example, [first, ..]) => format!("{first} {}", example.replace("{}", area)),
+        }
+    }
+}
+
+const fn entry(
+    group: &'static str,
+    whom: For,
+    commands: &'static [&'static str],
+    args: &'static str,
+    what: &'static str,
+    example: &'static str,
+) -> Entry {
+    Entry { group, whom, commands, args, what, example }
+}
+
+use For::{Admins, Anyone, Strangers, Users};
+
+#[rustfmt::skip] // a table
+const ENTRIES: &[Entry] = &[
+    entry("Reading", Users, &["read"], "[AREA]", "what is unread", "{}"),
+    entry("Reading", Users, &["follow"], "[AREA…] [--new]", "news as it comes", "{}"),
+    entry("Reading", Users, &["catchup"], "[AREA]", "mark all as read", "{}"),
+    entry("Reading", Users, &["undo"], "[AREA]", "take that back", "{}"),
+    entry("Reading", Users, &["verify"], "AREA", "nothing missing?", "{}"),
+    entry("Posting", Users, &["post"], "AREA [TEXT…]", "post an article", "{} Hi"),
+    entry("Posting", Users, &["delete"], "AREA#SEQ", "delete your own", "{}#12"),
+    entry("Posting", Users, &["outbox"], "", "what waits", ""),
+    entry("Areas", Users, &["areas"], "", "every area", ""),
+    entry("Areas", Users, &["subscriptions"], "", "yours, with unread", ""),
+    entry("Areas", Users, &["subscribe"], "AREA [--from-start]", "get its news", "{}"),
+    entry("Areas", Users, &["unsubscribe"], "AREA", "no longer", "{}"),
+    entry("Areas", Users, &["use"], "[AREA]", "stay in it", "{}"),
+    entry("Account", Strangers, &["register"], "NAME", "make an account", "ana"),
+    entry("Account", Anyone, &["login"], "NAME", "log in", "ana"),
+    entry("Account", Users, &["logout"], "", "end this session", ""),
+    entry("Account", Users, &["whoami"], "", "who you are", ""),
+    entry("Account", Users, &["passwd"], "", "another password", ""),
+    entry("Account", Users, &["sessions", "sessions end"], "[ID|--all]", "your sessions", ""),
+    entry("Client", Users, &["status"], "", "how servers are", ""),
+    entry("Client", Anyone, &["context list", "context add", "context use", "context remove"], "", "other services", ""),
+    entry("Client", Anyone, &["completions", "man"], "", "script, manual", "bash"),
+    entry("Manage", Admins, &["admin area list"], "", "areas, with limits", ""),
+    entry("Manage", Admins, &["admin area add"], "NAME [--…]", "make an area", "city"),
+    entry("Manage", Admins, &["admin area set"], "NAME --…", "change it", ""),
+    entry("Manage", Admins, &["admin area rm"], "NAME --confirm", "remove it", ""),
+    entry("Manage", Admins, &["admin area restore"], "NAME", "bring it back", ""),
+    entry("Manage", Admins, &["admin article rm"], "AREA#SEQ", "remove an article", ""),
+    entry("Manage", Admins, &["admin user list"], "", "every user", ""),
+    entry("Manage", Admins, &["admin user add"], "NAME [--role …]", "make an account", "bob"),
+    entry("Manage", Admins, &["admin user passwd"], "NAME", "set a password", ""),
+    entry("Manage", Admins, &["admin user role"], "NAME ROLE", "what they may do", ""),
+    entry("Manage", Admins, &["admin user disable"], "NAME", "lock an account", ""),
+    entry("Manage", Admins, &["admin user enable"], "NAME", "unlock it", ""),
+    entry("Manage", Admins, &["admin user sessions"], "NAME", "their sessions", ""),
+    entry("Manage", Admins, &["admin audit"], "[--limit N]", "who did what", ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Cli;
+    use clap::{Command, CommandFactory};
+
+    fn leaves(command: &Command, path: &str, found: &mut Vec<String>) {
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            let path = format!("{path} {}", sub.get_name()).trim().to_owned();
+            if !sub.is_subcommand_required_set() && !sub.is_arg_required_else_help_set()
+                || !sub.has_subcommands()
+            {
+                found.push(path.clone());
+            }
+            leaves(sub, &path, found);
+        }
+    }
+
+    #[test]
+    fn every_command_stands_there_once() {
+        let mut defined = Vec::new();
+        leaves(&Cli::command(), "", &mut defined);
+        let mut told: Vec<&str> = ENTRIES.iter().flat_map(|entry| entry.commands).copied().collect();
+        told.sort_unstable();
+        defined.sort_unstable();
+        assert_eq!(told, defined);
+    }
+
+    #[test]
+    fn examples_are_lines_that_are_understood() {
+        for entry in ENTRIES.iter().filter(|entry| !entry.example.is_empty()) {
+            let line = format!("gaceta {}", entry.example(Some("city")));
+            assert!(Cli::command().try_get_matches_from(line.split(' ')).is_ok(), "{line}");
+        }
+        let read = ENTRIES[0];
+        assert_eq!(read.example(Some("city")), "read city");
+        assert_eq!(read.example(Some("much too long")), "read news");
+    }
+
+    #[test]
+    fn a_user_needs_no_scrolling() {
+        assert!(entries(Some(Role::User)).count() <= 22, "24 rows with the last line and the prompt");
+        assert!(entries(None).all(|entry| entry.whom != For::Users));
+    }
+}
