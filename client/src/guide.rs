@@ -42,9 +42,14 @@ pub fn entries(role: Option<Role>) -> impl Iterator<Item = &'static Entry> {
 
 impl Entry {
     pub fn usage(&self) -> String {
-        let mut usage = self.commands.join("|");
+        // A command's own subcommands stand among its arguments.
+        let longer = |command: &&str| {
+            self.commands.first().is_some_and(|first| command.starts_with(&format!("{first} ")))
+        };
+        let commands: Vec<&str> = self.commands.iter().copied().filter(|command| !longer(command)).collect();
+        let mut usage = commands.join("|");
         // `context add|list`: what they have in common is said once.
-        if let [first, others @ ..] = self.commands
+        if let [first, others @ ..] = &commands[..]
             && let Some((common, _)) = first.rsplit_once(' ')
         {
             let last = |command: &&str| command.rsplit(' ').next().unwrap_or_default().to_owned();
@@ -96,7 +101,7 @@ const ENTRIES: &[Entry] = &[
     entry("Account", Users, &["logout"], "", "end this session", ""),
     entry("Account", Users, &["whoami"], "", "who you are", ""),
     entry("Account", Users, &["passwd"], "", "another password", ""),
-    entry("Account", Users, &["sessions", "sessions end"], "[ID|--all]", "your sessions", ""),
+    entry("Account", Users, &["sessions", "sessions end"], "[end ID|--all]", "your sessions", ""),
     entry("Client", Users, &["status"], "", "how servers are", ""),
     entry("Client", Anyone, &["context list", "context add", "context use", "context remove"], "", "other services", ""),
     entry("Client", Anyone, &["completions", "man"], "", "script, manual", "bash"),
@@ -107,7 +112,7 @@ const ENTRIES: &[Entry] = &[
     entry("Manage", Admins, &["admin area restore"], "NAME", "bring it back", ""),
     entry("Manage", Admins, &["admin article rm"], "AREA#SEQ", "remove an article", ""),
     entry("Manage", Admins, &["admin user list"], "", "every user", ""),
-    entry("Manage", Admins, &["admin user add"], "NAME [--role …]", "make an account", "bob"),
+    entry("Manage", Admins, &["admin user add"], "NAME [--…]", "make an account", "bob"),
     entry("Manage", Admins, &["admin user passwd"], "NAME", "set a password", ""),
     entry("Manage", Admins, &["admin user role"], "NAME ROLE", "what they may do", ""),
     entry("Manage", Admins, &["admin user disable"], "NAME", "lock an account", ""),
