@@ -57,7 +57,7 @@ async fn i3_a_walk_goes_through_all_that_is_unread_and_marks_what_was_shown() {
     walking.type_keys("vv").await;
     walking.shows("This is the first one here.").await;
     walking.type_keys("?").await;
-    walking.shows("s, N              skip the rest").await;
+    walking.shows("s, N             skip the rest").await;
     walking.type_keys("nn").await;
     waits_at(&mut walking, "3/3").await;
     walking.type_keys("\r").await;
