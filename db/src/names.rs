@@ -47,7 +47,7 @@ impl Name {
         }
         let mut marks = 0;
         for (at, c) in text.chars().enumerate() {
-            let is_mark = unicode_normalization::char::is_combining_mark(c);
+            let is_mark = joins_letter(c);
             marks = if is_mark { marks + 1 } else { 0 };
             if is_mark && (at == 0 || marks > MARKS_MAX) {
                 return Err(Error::Invalid(format!(
@@ -70,6 +70,12 @@ fn is_allowed(c: char) -> bool {
     // Combining marks belong to letters of many scripts; NFC leaves those that have no composed form.
     let is_writing = c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c);
     is_writing && !is_invisible(c) || matches!(c, ' ' | '-' | '_' | '.')
+}
+
+/// Marks, and the vowels and endings of Hangul that join the consonant before them.
+fn joins_letter(c: char) -> bool {
+    matches!(c, '\u{1160}'..='\u{11FF}' | '\u{D7B0}'..='\u{D7FF}')
+        || unicode_normalization::char::is_combining_mark(c)
 }
 
 /// Letters and marks that cannot be seen: two names that differ in them only look the same.
@@ -114,7 +120,11 @@ mod tests {
         ] {
             assert!(Name::parse(invisible).is_err(), "{invisible:?}");
         }
-        for marks in ["\u{301}a".to_owned(), format!("x{}", "\u{302}\u{33F}\u{489}".repeat(2))] {
+        for marks in [
+            "\u{301}a".to_owned(),
+            format!("한{}", "\u{1161}".repeat(6)),
+            format!("x{}", "\u{302}\u{33F}\u{489}".repeat(2)),
+        ] {
             assert!(Name::parse(&marks).is_err(), "{marks:?}");
         }
         for name in ["हिन्दी", "བརྒྱུད", "ngữ", "שָׁלוֹם"] {

@@ -9,6 +9,7 @@
 //! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
 //! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal, and [`screen`]: what is
 //!   to be seen on it.
+//! - [`hostile`]: texts that want to harm a terminal, and how one sees that they did not.
 //! - [`watchdog`]: tests wait for events, and this ends them when an event never comes.
 //!
 //! The tests are named after the invariants that they hold (I1–I10 of `docs/architecture.md`).
@@ -18,6 +19,7 @@
 pub mod deployment;
 pub mod follower;
 pub mod gaceta;
+pub mod hostile;
 pub mod person;
 pub mod processes;
 pub mod programs;

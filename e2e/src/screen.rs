@@ -190,7 +190,10 @@ impl vt100::Callbacks for Steered {
     }
 
     fn unhandled_char(&mut self, _: &mut vt100::Screen, c: char) {
-        self.odd("char", c);
+        // The model takes it for bytes that are no UTF-8; it is what we write for what nobody can read.
+        if c != char::REPLACEMENT_CHARACTER {
+            self.odd("char", c);
+        }
     }
 
     fn unhandled_control(&mut self, _: &mut vt100::Screen, byte: u8) {

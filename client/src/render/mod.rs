@@ -180,9 +180,12 @@ impl Output {
 
     /// What clap has to say: help and versions are data, mistakes are not.
     pub fn usage(&self, error: &clap::Error) -> u8 {
+        let message = error.render().to_string();
         if error.use_stderr() && self.style.json {
-            let message = error.render().to_string();
             self.failure(&Failure::usage(message.trim_start_matches("error: ").trim_end()));
+        } else if error.use_stderr() && message != sanitise::block(&message) {
+            // It repeats what was given, which may come from anywhere.
+            self.to_stderr(&sanitise::block(&message));
         } else {
             let _ = error.print(); // to whichever stream fits, in colours if it may
         }
