@@ -129,7 +129,7 @@ impl Screenful {
             self.keys = Some(Keys::open(typing)?);
         }
         let Some(pressed) = &mut self.keys else { return Ok(Key::Closed) };
-        let bottom = Bottom::draw(&self.output, &[where_.trim_start(), keys]).await?;
+        let bottom = Bottom::draw(&self.output, &[where_.trim_start(), keys]);
         let key = pressed.next().await?;
         drop(bottom);
         // A line that is typed is a screenful, as is a blank.
@@ -201,14 +201,14 @@ impl Bottom {
     /// What it draws around two parts, and the last column, which would move the cursor on.
     pub const FRAME_COLUMNS: usize = 8;
 
-    /// In the middle of the parts the least important is cut.
-    pub async fn draw(output: &Output, parts: &[&str]) -> Result<Self, Failure> {
+    /// At once and not on a thread of its own as all the rest: it must not come after the one who takes it away.
+    pub fn draw(output: &Output, parts: &[&str]) -> Self {
         let style = output.style();
         let dash = if style.unicode { "—" } else { "--" };
         let text = format!("{dash} {} {dash}", parts.join(&format!(" {dash} ")));
         let columns = style.terminal.unwrap_or(1).saturating_sub(1); // the last column would move the cursor on
-        output.write(bold(&cut(&text, columns, style), style)).await?;
-        Ok(Self)
+        Output::on_terminal(&bold(&cut(&text, columns, style), style));
+        Self
     }
 }
 

@@ -110,7 +110,7 @@ impl Sheet {
             self.keys = Some(Keys::open(typing())?);
         }
         let Some(pressed) = &mut self.keys else { return Ok(Key::Closed) };
-        let bottom = Bottom::draw(&self.output, &[&place, &keys]).await?;
+        let bottom = Bottom::draw(&self.output, &[&place, &keys]);
         let key = pressed.next().await?;
         drop(bottom);
         self.free = window(&self.output).0 - 1;
