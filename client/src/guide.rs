@@ -22,10 +22,12 @@ pub struct Entry {
     /// What follows the command.
     pub args: &'static str,
     pub what: &'static str,
-    /// What may follow, for example; `{}` stands for an area's name. Empty where nothing follows.
+    /// What follows, for example; `{}` stands for an area's name. Empty where nothing has to.
     example: &'static str,
 }
 
+/// The group of what only administrators do.
+pub const ADMINISTRATION: &str = "Manage";
 /// For examples, where nothing is subscribed or its name is long.
 const AREA_DEFAULT: &str = "news";
 const AREA_CHARS_MAX: usize = 10;
@@ -62,7 +64,8 @@ impl Entry {
     pub fn example(&self, area: Option<&str>) -> String {
         let area = area.filter(|area| area.chars().count() <= AREA_CHARS_MAX).unwrap_or(AREA_DEFAULT);
         match (self.example, self.commands) {
-            ("", _) | (_, []) => String::new(),
+            (_, []) => String::new(),
+            ("", [first, ..]) => (*first).to_owned(),
             (example, [first, ..]) => format!("{first} {}", example.replace("{}", area)),
         }
     }
@@ -92,7 +95,7 @@ const ENTRIES: &[Entry] = &[
     entry("Posting", Users, &["delete"], "AREA#SEQ", "delete your own", "{}#12"),
     entry("Posting", Users, &["outbox"], "", "what waits", ""),
     entry("Areas", Users, &["areas"], "", "every area", ""),
-    entry("Areas", Users, &["subscriptions"], "", "yours, with unread", ""),
+    entry("Areas", Users, &["subscriptions"], "", "yours, and unread", ""),
     entry("Areas", Users, &["subscribe"], "AREA [--from-start]", "get its news", "{}"),
     entry("Areas", Users, &["unsubscribe"], "AREA", "no longer", "{}"),
     entry("Areas", Users, &["use"], "[AREA]", "stay in it", "{}"),
@@ -105,20 +108,20 @@ const ENTRIES: &[Entry] = &[
     entry("Client", Users, &["status"], "", "how servers are", ""),
     entry("Client", Anyone, &["context list", "context add", "context use", "context remove"], "", "other services", ""),
     entry("Client", Anyone, &["completions", "man"], "", "script, manual", "bash"),
-    entry("Manage", Admins, &["admin area list"], "", "areas, with limits", ""),
-    entry("Manage", Admins, &["admin area add"], "NAME [--…]", "make an area", "city"),
-    entry("Manage", Admins, &["admin area set"], "NAME --…", "change it", ""),
-    entry("Manage", Admins, &["admin area rm"], "NAME --confirm", "remove it", ""),
-    entry("Manage", Admins, &["admin area restore"], "NAME", "bring it back", ""),
-    entry("Manage", Admins, &["admin article rm"], "AREA#SEQ", "remove an article", ""),
-    entry("Manage", Admins, &["admin user list"], "", "every user", ""),
-    entry("Manage", Admins, &["admin user add"], "NAME [--…]", "make an account", "bob"),
-    entry("Manage", Admins, &["admin user passwd"], "NAME", "set a password", ""),
-    entry("Manage", Admins, &["admin user role"], "NAME ROLE", "what they may do", ""),
-    entry("Manage", Admins, &["admin user disable"], "NAME", "lock an account", ""),
-    entry("Manage", Admins, &["admin user enable"], "NAME", "unlock it", ""),
-    entry("Manage", Admins, &["admin user sessions"], "NAME", "their sessions", ""),
-    entry("Manage", Admins, &["admin audit"], "[--limit N]", "who did what", ""),
+    entry(ADMINISTRATION, Admins, &["admin area list"], "", "with limits", ""),
+    entry(ADMINISTRATION, Admins, &["admin area add"], "NAME [--…]", "a new one", "city"),
+    entry(ADMINISTRATION, Admins, &["admin area set"], "NAME --…", "change it", "city --replicas 2"),
+    entry(ADMINISTRATION, Admins, &["admin area rm"], "NAME --…", "remove it", "old --confirm old"),
+    entry(ADMINISTRATION, Admins, &["admin area restore"], "NAME", "take it back", "city"),
+    entry(ADMINISTRATION, Admins, &["admin article rm"], "AREA#SEQ", "remove it", "{}#12"),
+    entry(ADMINISTRATION, Admins, &["admin user list"], "", "everybody", ""),
+    entry(ADMINISTRATION, Admins, &["admin user add"], "NAME [--…]", "a new one", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin user passwd"], "NAME", "set it", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin user role"], "NAME ROLE", "their rights", "bob admin"),
+    entry(ADMINISTRATION, Admins, &["admin user disable"], "NAME", "lock it", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin user enable"], "NAME", "unlock it", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin user sessions"], "NAME", "sessions", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin audit"], "[--limit N]", "who did what", "--limit 9"),
 ];
 
 #[cfg(test)]

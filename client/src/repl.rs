@@ -16,12 +16,13 @@ mod news;
 mod watch;
 mod words;
 
-use crate::command::{Cli, Command};
+use crate::command::{Cli, Command, GlobalArgs};
 use crate::context::Context;
 use crate::execute::areas;
 use crate::exit::{self, Failure};
 use crate::guide;
 use crate::outcome::Outcome;
+use crate::pager;
 use crate::render::{Output, PromptLine};
 use crate::run::run_command;
 use crate::session::Session;
@@ -73,10 +74,6 @@ pub async fn prompt(
         let Some(command) = prompt.understand(line) else { continue };
         let cli = match command {
             Typed::Exit => return Ok(ExitCode::SUCCESS),
-            Typed::Help => {
-                prompt.help().await;
-                continue;
-            }
             Typed::Command(cli) => cli,
         };
         while interrupts_waiting(&mut interrupts) {} // of the time before this command
@@ -128,8 +125,7 @@ impl Drop for Watcher {
 
 enum Typed {
     Exit,
-    /// An empty line too: whoever does not know what to type needs it.
-    Help,
+    /// Without a command: help. Whoever does not know what to type needs it.
     Command(Box<Cli>),
 }
 
@@ -228,7 +224,9 @@ impl Prompt {
         // Who is used to the command line may write `gaceta` here as well.
         let words: Vec<String> = words.into_iter().skip_while(|word| word == "gaceta").collect();
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] | ["help"] => return Some(Typed::Help),
+            [] | ["help"] => {
+                return Some(Typed::Command(Box::new(Cli { global: GlobalArgs::default(), command: None })));
+            }
             ["exit" | "quit", ..] => return Some(Typed::Exit),
             _ => {}
         }
@@ -245,15 +243,15 @@ impl Prompt {
     }
 
     /// What this person may do.
-    async fn help(&self) {
+    async fn help(&self, settings: &Settings, output: &Output, stop: &Stop) {
         let role = Context::load(&self.settings).ok().and_then(|context| context.role);
         let role = self.news.who().map(|_| role.unwrap_or(Role::User));
         let areas: Vec<String> =
             self.news.places().into_iter().map(|(_, name, _)| words::quoted(&name)).collect();
         let area = areas.iter().min_by_key(|area| area.len()).map(String::as_str);
-        let page = self.output.guide(guide::entries(role), area);
-        if let Err(failure) = self.output.show(Outcome::Text(page)).await {
-            self.output.failure(&failure);
+        let page = Outcome::Text(output.guide(guide::entries(role), area));
+        if let Err(failure) = pager::outcome(output, settings.no_input, page, stop).await {
+            output.failure(&failure);
         }
     }
 
@@ -281,7 +279,7 @@ impl Prompt {
                 self.changes_context = matches!(command, Command::Context(_));
                 run_command(command, &settings, &output, stop).await;
             }
-            None => output.note("`help` lists the commands."),
+            None => self.help(&settings, &output, stop).await,
         }
     }
 

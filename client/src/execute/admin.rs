@@ -41,9 +41,9 @@ async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure>
             area_changed(session, AdminRequest::AreaSet { name, settings }, "changed").await
         }
         AdminArea::Rm { name, confirm } => {
-            if name != confirm {
+            if confirm.as_ref() != Some(&name) {
                 return Err(Failure::usage(format!(
-                    "to remove it for good, repeat its name: --confirm {name:?}"
+                    "this removes the area with its articles and subscriptions; to do it, repeat its name: --confirm {name:?}"
                 )));
             }
             let area = session.locate(&name).await?.area;

@@ -2,7 +2,7 @@
 
 use super::layout::cut;
 use super::{Style, sanitise};
-use crate::guide::Entry;
+use crate::guide::{ADMINISTRATION, Entry};
 
 /// The widest of each column on 80, with a blank between them: the test of the page holds it.
 const COLUMNS_MAX: usize = 79;
@@ -17,12 +17,17 @@ pub fn page<'a>(entries: impl Iterator<Item = &'a Entry>, area: Option<&str>, st
             [entry.group.to_owned(), entry.usage(), entry.what.to_owned(), example]
         })
         .collect();
-    let width = |column: usize| rows.iter().map(|row| sanitise::columns(&row[column])).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
+    // What only administrators do by itself: these commands are long, and have long examples.
+    let width = |like: &str, column: usize| {
+        let cells = rows.iter().filter(|row| (row[0] == ADMINISTRATION) == (like == ADMINISTRATION));
+        cells.map(|row| sanitise::columns(&row[column])).max().unwrap_or(0)
+    };
+    let groups = rows.iter().map(|row| sanitise::columns(&row[0])).max().unwrap_or(0);
     let columns_max = style.terminal.unwrap_or(COLUMNS_MAX).saturating_sub(1);
     let mut page = String::new();
     let mut group = "";
     for row in &rows {
+        let widths = [groups, width(&row[0], 1), width(&row[0], 2)];
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let cell = if column == 0 && cell == group { "" } else { cell };
