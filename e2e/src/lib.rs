@@ -7,6 +7,7 @@
 //! - [`requests`]: one request of every kind, for tests of what every request must refuse.
 //! - [`processes`]: the real programs as processes of their own, to be killed and stopped; [`programs`] builds them.
 //! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
+//! - [`tour`]: sessions of people, written down as pages and replayed.
 //! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal, and [`screen`]: what is
 //!   to be seen on it.
 //! - [`hostile`]: texts that want to harm a terminal, and how one sees that they did not.
@@ -28,6 +29,7 @@ pub mod screen;
 pub mod service;
 pub mod standalone;
 pub mod terminal;
+pub mod tour;
 
 use std::future::Future;
 use std::time::Duration;

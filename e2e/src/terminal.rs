@@ -137,6 +137,15 @@ impl Terminal {
         }
     }
 
+    /// What the screen is when nothing was written for this long, or the program has ended. For recording: a test waits
+    /// for what it wants to see.
+    pub async fn settles(&mut self, quiet: std::time::Duration) -> Screen {
+        while let Ok(Some(more)) = tokio::time::timeout(quiet, self.output.recv()).await {
+            self.take(&more);
+        }
+        self.model.screen()
+    }
+
     /// The screen as far as it was waited for: what comes later is not on it.
     pub fn screen(&self) -> Screen {
         self.model.screen()
