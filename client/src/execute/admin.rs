@@ -43,7 +43,7 @@ async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure>
         AdminArea::Rm { name, confirm } => {
             if confirm.as_ref() != Some(&name) {
                 return Err(Failure::usage(format!(
-                    "this removes the area with its articles and subscriptions; to do it, repeat its name: --confirm {name:?}"
+                    "this removes the area with its articles and subscriptions; to do it, repeat its name: `--confirm {name:?}`"
                 )));
             }
             let area = session.locate(&name).await?.area;

@@ -126,6 +126,29 @@ fn wrap(line: &str, columns_max: usize) -> Vec<String> {
     lines
 }
 
+/// One line as several, broken at blanks only, and not inside backquotes: what stands there is there to be copied.
+pub fn filled(line: &str, columns_max: usize) -> String {
+    let (mut out, mut used, mut is_quoted) = (String::with_capacity(line.len()), 0, false);
+    let mut word = String::new();
+    for part in line.split_inclusive(' ') {
+        word.push_str(part);
+        is_quoted ^= part.matches('`').count() % 2 == 1;
+        if is_quoted {
+            continue;
+        }
+        let width = columns(word.trim_end());
+        if used > 0 && used + width > columns_max {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            used = 0;
+        }
+        used += columns(&word);
+        out.push_str(&word);
+        word.clear();
+    }
+    out + &word
+}
+
 /// Text with our own colours, as the rows that a terminal makes of it: no row is wider than the terminal.
 pub fn rows(text: &str, columns_max: usize) -> Vec<String> {
     let mut rows = Vec::new();
@@ -252,6 +275,14 @@ mod tests {
         assert_eq!(body(&"x".repeat(25), Some(12)), "  xxxxxxxxxx\n  xxxxxxxxxx\n  xxxxx\n");
         assert!(body(&"日".repeat(6_000), Some(80)).lines().all(|line| columns(line) <= 80));
         assert!(body(&" ".repeat(60_000), Some(80)).len() < 100);
+    }
+
+    #[test]
+    fn sentences_break_between_words_and_not_inside_what_is_copied() {
+        assert_eq!(filled("one two three", 9), "one two\nthree");
+        assert_eq!(filled("type `a b c d` now", 9), "type\n`a b c d`\nnow");
+        assert_eq!(filled("kept in /a/very/long/path", 9), "kept in\n/a/very/long/path");
+        assert_eq!(filled("an open ` stays whole", 9), "an open ` stays whole");
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Output {
     /// A word to the person beside the data; never in the way of a program that reads JSON.
     pub fn note(&self, note: &str) {
         if !self.style.json {
-            self.to_stderr(&format!("{}\n", sanitise::line(note)));
+            self.to_stderr(&format!("{}\n", self.filled(&sanitise::line(note))));
         }
     }
 
@@ -173,7 +173,12 @@ impl Output {
             (true, _) => json::failure(failure),
             // Whoever pressed Ctrl-C knows; only what waits because of it is news.
             (false, Kind::Interrupted(_)) if failure.pending.is_none() && failure.draft.is_none() => return,
-            (false, _) => text::failure(failure),
+            (false, _) => {
+                let text = text::failure(failure);
+                // What comes after the message is there to be copied: never in two lines.
+                text.split_once('\n')
+                    .map_or(text.clone(), |(message, more)| self.filled(message) + "\n" + more)
+            }
         };
         self.to_stderr(&text);
     }
@@ -204,6 +209,16 @@ impl Output {
         match std::fs::File::options().write(true).open("/dev/tty") {
             Ok(mut tty) => drop(tty.write_all(text.as_bytes())),
             Err(_) => drop(io::stderr().write_all(text.as_bytes())), // `eprint!` would panic when that is gone too
+        }
+    }
+
+    /// A sentence for a person, broken between its words.
+    fn filled(&self, line: &str) -> String {
+        match rustix::termios::tcgetwinsize(io::stderr()) {
+            Ok(size) if self.style.stderr_terminal && size.ws_col > 0 => {
+                layout::filled(line, size.ws_col.into())
+            }
+            _ => line.to_owned(),
         }
     }
 
