@@ -6,7 +6,8 @@
 //! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
 //! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
 //!   under it, with retries and hedging.
-//! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts that are saved before they are sent.
+//! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts
+//!   that are saved before they are sent.
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.

@@ -1,8 +1,8 @@
 //! The prompt: the commands of the command line, one after the other, with an area to stay in.
 //!
-//! - [`words`]: a line as words; [`area`]: what they mean with an area in use.
-//! - [`lines`]: the thread that reads them; [`history`]: what was typed before; [`complete`]: what Tab offers.
-//! - [`news`]: who is logged in and what is unread; [`watch`] hears of more, [`announce`] tells it while somebody types.
+//! - `words`: a line as words; `area`: what they mean with an area in use.
+//! - `lines`: the thread that reads them; `history`: what was typed before; `complete`: what Tab offers.
+//! - `news`: who is logged in and what is unread; `watch` hears of more, `announce` tells it while somebody types.
 //!
 //! When the host is told to stop, the prompt ends at once and sets the terminal back. Ctrl-C cancels the running command,
 //! Ctrl-D leaves; errors never do.
