@@ -42,6 +42,11 @@ pub fn entries(role: Option<Role>) -> impl Iterator<Item = &'static Entry> {
     })
 }
 
+/// What follows a command, for somebody who has just typed it.
+pub fn args(command: &str) -> Option<&'static str> {
+    ENTRIES.iter().find(|entry| entry.commands.contains(&command)).map(|entry| entry.args)
+}
+
 impl Entry {
     pub fn usage(&self) -> String {
         // A command's own subcommands stand among its arguments.

@@ -150,7 +150,7 @@ impl Prompt {
         let output = Output::standard(settings.json);
         let place = Place::new(&settings);
         let (history, typed, why_not) = History::open(&settings);
-        let (lines, printer) = Lines::start(Completion::new(place.clone()), typed)?;
+        let (lines, printer) = Lines::start(Completion::new(place.clone(), output.has_colour()), typed)?;
         let news = News::default();
         let announcer = Announcer::start(news.clone(), output.clone(), printer)?;
         let watcher = Watcher::start(&settings, &news, &announcer);

@@ -118,11 +118,22 @@ impl Terminal {
         }
     }
 
-    /// Waits for the prompt with this line. On a busy machine it may come without its count at first: then another one
-    /// is asked for.
+    /// Waits for a new prompt with this line: it stands at the beginning of a row, and not where a row is drawn again. On
+    /// a busy machine it may come without its count at first: then another one is asked for.
     pub async fn prompts(&mut self, line: &str) {
-        while !self.shows("> ").await.ends_with(line) {
-            self.type_line("").await;
+        loop {
+            let plain = format!("\n{}", plain(&self.written)); // so `seen` is one less here
+            let new = &plain[self.seen + usize::from(self.seen > 0)..];
+            if let Some(at) = new.find(&format!("\n{line}")) {
+                self.seen = plain.len() - new.len() + at + line.len();
+                return;
+            }
+            let last = new.rsplit_once('\n').map(|(_, last)| last);
+            if last.is_some_and(|last| last.ends_with("> ") && last.matches("> ").count() == 1) {
+                self.seen = plain.len() - 1;
+                self.type_line("").await;
+            }
+            self.more(&format!("the prompt {line:?}")).await;
         }
     }
 

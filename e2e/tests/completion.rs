@@ -138,3 +138,29 @@ async fn without_a_service_or_a_session_there_is_silence() {
     assert!(asked(&ana, "fish", &["read", "n"]).await.starts_with("news"));
     assert_eq!(asked(&ana, "fish", &["delete", "news#"]).await, "");
 }
+
+#[tokio::test]
+async fn a_hint_beside_the_line_says_what_may_follow() {
+    let deployment = Deployment::start(1).await;
+    let ana = ana(&deployment).await;
+    let mut prompt = Terminal::start(&ana.command(&[]));
+    prompt.prompts("ana 2 unread> ").await;
+    prompt.type_keys("subscribe").await;
+    let whole = "ana 2 unread> subscribe AREA [--from-start]";
+    let screen = prompt.shows_screen("the hint", |screen| screen.last() == whole).await;
+    assert!(screen.look_of("AREA").dim && !screen.look_of("subscribe").dim);
+    prompt.type_line(" weather").await;
+    prompt.shows("Subscribed to weather").await;
+    prompt.prompts("ana 2 unread> ").await;
+    // The latest line that began like this one; the arrow to the right takes it.
+    prompt.type_keys("subs").await;
+    prompt.shows_screen("the line", |screen| screen.last() == "ana 2 unread> subscribe weather").await;
+    prompt.type_keys("\x1b[C\r").await;
+    prompt.shows("subscribed to weather already").await;
+
+    let mut plain = Terminal::start(&ana.clone().with("NO_COLOR", "1").command(&[]));
+    plain.prompts("ana 2 unread> ").await;
+    plain.type_keys("subscribe").await;
+    plain.type_keys(" x").await;
+    plain.shows_screen("no hint", |screen| screen.last() == "ana 2 unread> subscribe x").await;
+}

@@ -128,11 +128,12 @@ async fn what_was_typed_is_kept_private_and_without_secrets() {
     for line in ["areas", "login ana swordfish", &format!("post news {}", ana.token()), " whoami", "nonsense"]
     {
         prompt.type_line(line).await;
-        prompt.shows("> ").await;
+        prompt.prompts(if line.starts_with("post") { "ana 1 unread> " } else { "ana" }).await;
     }
     prompt.type_keys("half a line").await;
+    prompt.shows("half a line").await;
     prompt.type_keys(CTRL_C).await;
-    prompt.shows("> ").await;
+    prompt.prompts("ana 1 unread> ").await;
     prompt.type_keys(CTRL_D).await;
     assert!(prompt.ends().await.0.success());
     let history = ana.state().join("history/default");

@@ -76,6 +76,11 @@ impl Output {
         std::env::var_os("TERM").is_none_or(|term| term == "dumb")
     }
 
+    /// Whether a dim word can be told from others.
+    pub fn has_colour(&self) -> bool {
+        self.style.colour
+    }
+
     /// What stands before a line that is being typed.
     pub fn prompt_line(&self, line: &PromptLine<'_>) -> String {
         line.text(self.style)

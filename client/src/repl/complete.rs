@@ -1,11 +1,16 @@
-//! What Tab offers at the prompt: what shells have, with the area in use.
+//! What Tab offers at the prompt: what shells have, with the area in use. And hints: what may follow, dim, beside the line.
 
 use super::words::{Typed, quoted, typed};
 use crate::complete::definition;
+use crate::guide;
 use crate::settings::Settings;
 use clap::Command;
 use rustyline::completion::{Completer, Pair};
-use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::SearchDirection;
+use rustyline::{Context, Helper, Validator};
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What completion has to know of the prompt; shared with it.
@@ -27,15 +32,47 @@ impl Place {
     }
 }
 
-#[derive(Helper, Highlighter, Hinter, Validator)]
+#[derive(Helper, Validator)]
 pub struct Completion {
     place: Place,
+    /// Where they cannot be told from what was typed, there are none.
+    hints: bool,
 }
 
 impl Completion {
-    pub fn new(place: Place) -> Self {
-        Self { place }
+    pub fn new(place: Place, hints: bool) -> Self {
+        Self { place, hints }
     }
+}
+
+impl Hinter for Completion {
+    type Hint = String;
+
+    /// The rest of the latest line that began like this one, else what the command takes.
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<String> {
+        if !self.hints || line.trim().is_empty() || pos < line.len() {
+            return None;
+        }
+        let history = context.history();
+        let last = history.len().saturating_sub(1);
+        let found = history.starts_with(line, last, SearchDirection::Reverse).ok().flatten();
+        let rest = found.and_then(|found| found.entry.get(pos..).map(str::to_owned));
+        rest.filter(|rest| !rest.is_empty()).or_else(|| args_of(line))
+    }
+}
+
+impl Highlighter for Completion {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
+    }
+}
+
+/// What stands after a command in the guide, when the line is the command alone.
+fn args_of(line: &str) -> Option<String> {
+    let command = line.trim_end();
+    let gap = if command.len() < line.len() { "" } else { " " };
+    let args = guide::args(command)?;
+    (!args.is_empty()).then(|| format!("{gap}{args}"))
 }
 
 impl Completer for Completion {
@@ -85,6 +122,13 @@ mod tests {
     fn complete(line: &str) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap(); // nobody is logged in: no names
         candidates(typed(line), &Settings::new(dir.path().into()), None)
+    }
+
+    #[test]
+    fn a_command_alone_has_a_hint() {
+        assert_eq!(args_of("subscribe").unwrap(), " AREA [--from-start]");
+        assert_eq!(args_of("admin user role ").unwrap(), "NAME ROLE");
+        assert_eq!((args_of("subscribe x"), args_of("areas"), args_of("su")), (None, None, None));
     }
 
     #[test]
