@@ -16,7 +16,6 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use wire::limits::PASSWORD_BYTES_MAX;
@@ -160,8 +159,15 @@ impl Terminal {
     /// One line with its newline, or less when Ctrl-D ends it; empty at the end.
     async fn read(&mut self) -> anyhow::Result<Vec<u8>> {
         let mut buffer = [0; READ_STEP_BYTES];
-        let bytes = self.file.read(&mut buffer).await.context("cannot read the terminal")?;
-        Ok(buffer[..bytes].to_vec())
+        loop {
+            self.file.readable().await.context("cannot wait for the terminal")?;
+            // Not `read`: of less than it asked for it concludes that there is no more, as is so with pipes. Of a terminal
+            // a line is always less, and the end may wait behind it already.
+            match self.file.try_read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Ok(buffer[..read.context("cannot read the terminal")?].to_vec()),
+            }
+        }
     }
 
     fn modes(&self) -> io::Result<Modes> {

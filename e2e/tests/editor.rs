@@ -161,3 +161,16 @@ async fn a_typed_text_that_is_refused_is_the_beginning_in_the_editor() {
     assert_eq!(ana.bodies("news").await, ["fine", "a NUL  by mistake"]);
     assert!(drafts(&ana).is_empty());
 }
+
+#[tokio::test]
+async fn an_end_that_comes_together_with_the_text_is_seen() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await.with("TERM", "dumb");
+    for n in 1..=5 {
+        let mut terminal = Terminal::start(&ana.command(&["post", "news"]));
+        terminal.shows("Ctrl-D").await;
+        terminal.type_keys(&format!("text {n}\r{CTRL_D}")).await;
+        terminal.shows(&format!("news#{n}")).await;
+        assert_eq!(terminal.ends().await.0.code(), Some(0));
+    }
+}
