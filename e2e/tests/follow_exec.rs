@@ -38,7 +38,7 @@ async fn i3_a_program_is_given_each_article_as_it_was_written_one_after_the_othe
     let posted = ana.json_with(&["post", "news", "-"], &format!("{text}\n")).await;
     ana.json("post news gone").await;
     ana.json("delete news#2").await;
-    ana.json_with(&["post", "news", "-"], &"x".repeat(65_536)).await; // more than a pipe holds
+    ana.json_with(&["post", "news", "-"], &"x".repeat(65_536)).await; // the longest there is
     let log = deployment.file("log");
     // The third is not read; the cursor is where it was while its program still runs.
     let script = r#"
@@ -72,7 +72,7 @@ async fn i3_a_program_that_fails_stops_it_before_that_article() {
     let log = deployment.file("log");
     let mut failing = follow(&ana, &log, r#"echo "$GACETA_SEQ" >> "$LOG"; [ "$GACETA_SEQ" != 2 ] || exit 9"#);
     assert_eq!(failing.end().await.code(), Some(1));
-    assert!(failing.log().contains("exit status: 9 for news#2, which stays unread"), "{}", failing.log());
+    failing.logged("exit status: 9 for news#2, which stays unread").await;
     assert_eq!((lines(&log), cursor(&ana).await), (vec!["1".into(), "2".into()], 1));
     let missing = ana.fails_with(&["follow", "--exec", "/nowhere/at all"], "", 1).await;
     assert!(missing["message"].as_str().unwrap().contains("cannot start"), "{missing}");
@@ -111,16 +111,16 @@ async fn i3_what_was_executed_and_not_yet_marked_is_executed_again_and_nothing_i
 async fn i3_whoever_stops_it_lets_the_running_program_finish_and_that_counts() {
     let deployment = Deployment::start(1).await;
     let ana = deployment.reader("ana", "news").await;
-    ana.json("post news one").await;
+    ana.json_with(&["post", "news", "-"], &"x".repeat(65_536)).await; // the longest there is
     ana.json("post news two").await;
     let (log, go) = (deployment.file("log"), deployment.file("log.go"));
     let made = std::process::Command::new("mkfifo").arg(&go).status().unwrap();
     assert!(made.success());
-    let script = r#"echo begun >> "$LOG"; read -r _ < "$LOG.go"; echo ended >> "$LOG""#;
+    let script = r#"echo begun >> "$LOG"; read -r _ < "$LOG.go"; echo $(wc -c) >> "$LOG""#;
     let mut follow = follow(&ana, &log, script);
     logged(&log, 1).await;
     follow.signal(Signal::TERM);
     tokio::task::spawn_blocking(move || fs::write(go, "now\n")).await.unwrap().unwrap();
     assert_eq!(follow.end().await.code(), Some(143));
-    assert_eq!((lines(&log), cursor(&ana).await), (vec!["begun".into(), "ended".into()], 1));
+    assert_eq!((lines(&log), cursor(&ana).await), (vec!["begun".into(), "65536".into()], 1));
 }

@@ -42,16 +42,21 @@ impl Exec {
             local(format!("cannot start {program:?} for {name}, which stays unread: {error}"))
         })?;
         let text = if let Item::Article(article) = item { article.body.as_bytes() } else { &[] };
-        let ended = tokio::select! {
-            ended = wait(&mut child, text) => ended,
-            failure = stop.raised() => {
-                let finished = timeout(FINISH_WAIT, child.wait()).await;
-                child::end(&mut child).await;
-                let is_done = matches!(finished, Ok(Ok(status)) if status.success());
-                return Ok(Ran::Stopped { is_done, failure });
+        let (ended, stopped) = {
+            let ended = wait(&mut child, text);
+            tokio::pin!(ended);
+            tokio::select! {
+                ended = &mut ended => (Ok(ended), None),
+                // It goes on being given the text: half of one must not pass for all of it.
+                failure = stop.raised() => (timeout(FINISH_WAIT, &mut ended).await, Some(failure)),
             }
         };
-        match ended {
+        if let Some(failure) = stopped {
+            let is_done = matches!(&ended, Ok(Ok(status)) if status.success());
+            child::end(&mut child).await;
+            return Ok(Ran::Stopped { is_done, failure });
+        }
+        match ended.unwrap_or_else(|late| Err(late.into())) {
             Ok(status) if status.success() => Ok(Ran::Done),
             Ok(status) => Err(local(format!(
                 "{program:?} ended with {status} for {name}, which stays unread: `gaceta follow` begins with it again"
