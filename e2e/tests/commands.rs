@@ -143,7 +143,6 @@ async fn what_cannot_be_parsed_is_2_and_help_is_data() {
         "read news --after -1",
         "read news --all --unread",
         "delete news",
-        "admin area rm news",
         "admin area add news --replicas 0",
         "areas --timeout soon",
         "areas --agents nowhere",

@@ -34,7 +34,9 @@ async fn areas_are_made_changed_removed_and_restored() {
 
     ana.json("subscribe news").await;
     ana.json("post news hello").await;
-    assert_eq!(admin.fails("admin area rm news --confirm new", 2).await["code"], "usage");
+    for line in ["admin area rm news", "admin area rm news --confirm new"] {
+        assert_eq!(admin.fails(line, 2).await["code"], "usage", "{line}");
+    }
     assert_eq!(
         admin.json("admin area rm news --confirm news").await,
         json!({"area": "news", "already": false})
