@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::execute::areas;
 use crate::exit::{self, Failure};
 use crate::guide;
+use crate::outbox::{Outbox, Owner};
 use crate::outcome::Outcome;
 use crate::pager;
 use crate::render::{Output, PromptLine};
@@ -103,6 +104,17 @@ fn leave() -> ExitCode {
     ExitCode::from(exit::OK)
 }
 
+/// What an earlier command could not send: nobody should have to remember it.
+fn waiting(settings: &Settings) -> Option<String> {
+    let identity = Context::load(settings).ok()?.identity?;
+    let owner = Owner { user: &identity.user, service_id: identity.service_id };
+    match Outbox::new(&settings.state_dir).list(owner).ok()?.len() {
+        0 => None,
+        1 => Some("A post waits in the outbox: `post --resume` sends it.".into()),
+        posts => Some(format!("{posts} posts wait in the outbox: `post --resume` sends them.")),
+    }
+}
+
 fn interrupts_waiting(interrupts: &mut Interrupts) -> bool {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     interrupts.poll_recv(&mut context).is_ready()
@@ -155,8 +167,8 @@ impl Prompt {
         let announcer = Announcer::start(news.clone(), output.clone(), printer)?;
         let watcher = Watcher::start(&settings, &news, &announcer);
         output.greet(greeting);
-        if let Some(why_not) = why_not {
-            output.note(&why_not);
+        for note in why_not.into_iter().chain(waiting(&settings)) {
+            output.note(&note);
         }
         Ok(Self {
             settings,

@@ -177,3 +177,21 @@ async fn a_dumb_terminal_has_the_same_prompt_without_codes() {
     assert!(prompt.ends().await.0.success());
     assert!(!prompt.written().contains(&0x1b), "{}", String::from_utf8_lossy(prompt.written()));
 }
+
+#[tokio::test]
+async fn i1_what_waits_in_the_outbox_is_told_when_the_prompt_begins() {
+    let mut deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    deployment.nodes[0].process.kill().await;
+    ana.fails("--timeout 300ms post news precious", 6).await;
+    deployment.restart_node(0).await;
+    let mut prompt = Terminal::start(&ana.command(&[]));
+    prompt.shows("A post waits in the outbox: `post --resume` sends it.").await;
+    prompt.prompts("ana> ").await;
+    prompt.type_line("post --resume").await;
+    prompt.shows("news#1").await;
+    prompt.prompts("ana 1 unread> ").await;
+    prompt.type_keys(CTRL_D).await;
+    let mut prompt = Terminal::start(&ana.command(&[]));
+    assert!(!prompt.shows("ana 1 unread> ").await.contains("outbox"));
+}
