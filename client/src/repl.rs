@@ -193,7 +193,9 @@ impl Prompt {
             }
             self.watcher = Watcher::start(&self.settings, &self.news, &self.announcer);
         }
-        let _ = self.news.refresh(&self.settings, COUNT_WAIT).await; // without an answer there is no count
+        if self.news.refresh(&self.settings, COUNT_WAIT).await.is_err() {
+            self.news.wake_watcher(); // without an answer there is no count
+        }
         self.area.take_if(|(_, who)| *who != self.news.who());
         self.place.set(&self.settings, self.area.as_ref().map(|(area, _)| area.name.as_str()));
         if let Some(news) = self.announcer.take() {

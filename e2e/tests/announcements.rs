@@ -1,7 +1,7 @@
 //! News at the prompt, while somebody types, as a person sees them on the screen.
 #![allow(clippy::unwrap_used)]
 
-use gaceta_e2e::deployment::Deployment;
+use gaceta_e2e::deployment::{self, Deployment, Server};
 use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::terminal::{CTRL_C, Terminal};
 
@@ -135,4 +135,27 @@ async fn a_terminal_that_cannot_print_above_a_line_has_news_after_the_next_comma
         prompt.shows("news#1 bob: first\n").await;
     }
     assert!(!prompt.written().contains(&0x1b));
+}
+
+#[tokio::test]
+async fn i9_a_prompt_whose_session_was_ended_elsewhere_does_not_ask_on_and_on() {
+    let database = db::testing::database().await;
+    gaceta_e2e::programs::directory(); // before the first wait that is watched
+    let mut command = deployment::agent(&database.dsn, "127.0.0.1:0");
+    command.env("GACETA_LOG", "gaceta_agent=debug");
+    let agent = Server::start("agent", command).await;
+    let ana = Gaceta::registered(agent.address, "ana").await;
+    let again = Gaceta::logged_in(agent.address, "ana", gaceta_e2e::service::PASSWORD).await;
+    let mut prompt = Terminal::start_sized(&ana.command(&[]), ROWS, COLUMNS);
+    prompt.prompts("ana> ").await;
+    again.json("sessions end --all").await;
+    prompt.type_line("whoami").await;
+    prompt.shows("log in").await;
+    prompt.prompts("ana> ").await;
+    // Meanwhile whoever asked without a pause would ask hundreds of times.
+    for _ in 0..60 {
+        again.fails("areas", 4).await;
+    }
+    let refused = agent.process.log().matches("refused").count();
+    assert!((1..10).contains(&refused), "{refused} refusals");
 }

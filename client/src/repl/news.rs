@@ -103,7 +103,8 @@ impl News {
             let before = state.seen.len();
             let is_there = |area_id: &AreaId| subscriptions.iter().any(|one| one.area_id == *area_id);
             state.seen.retain(|area_id, _| is_there(area_id));
-            let mut is_other = is_other || state.seen.len() != before;
+            // Known again is as good as new: the watcher may be pausing after a refusal.
+            let mut is_other = is_other || state.subscriptions.is_none() || state.seen.len() != before;
             for subscription in subscriptions {
                 let new = !state.seen.contains_key(&subscription.area_id);
                 is_other |= new;
@@ -112,13 +113,16 @@ impl News {
             if is_other {
                 self.0.changed.notify_one();
             }
-        } else {
-            self.0.changed.notify_one(); // the watcher has more time to ask again
         }
         state.subscriptions = subscriptions;
     }
 
-    /// Waits until somebody else is logged in, or other areas are subscribed.
+    /// Has the watcher ask again, which has more time for it.
+    pub fn wake_watcher(&self) {
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until somebody else is logged in, other areas are subscribed, or the watcher is woken.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }

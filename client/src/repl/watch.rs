@@ -19,7 +19,8 @@ const ASK_WAIT: Duration = Duration::from_secs(5);
 const AGE_MAX: Duration = Duration::from_secs(60);
 /// After this the answer of a poll that ended is not on its way any more.
 const ANSWER_MARGIN: Duration = Duration::from_secs(2);
-/// After an announcement what follows gathers, so that a flood is a few lines a second.
+/// After an answer what follows gathers, so that a flood, also of one's own posts, is a few polls and lines a second; and a
+/// node that answers at once again and again is asked no more often.
 const GATHER_WAIT: Duration = Duration::from_millis(500);
 /// After a failure, doubling: many idle prompts must be no burden for a service that comes back.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -94,9 +95,7 @@ async fn round(
     if announced {
         announcer.ring();
     }
-    if announced || !ended.is_empty() {
-        sleep(GATHER_WAIT).await;
-    }
+    sleep(GATHER_WAIT).await;
     Ok(())
 }
 
