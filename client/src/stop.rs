@@ -1,6 +1,7 @@
-//! "Stop now", from Ctrl-C or SIGTERM or from the host of a prompt, told to whatever command is running.
+//! "Stop now", from Ctrl-C, SIGTERM, a closed terminal, or from the host of a prompt, told to whatever command is running.
 
 use crate::exit::{Failure, Kind};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Signal {
     /// Ctrl-C, SIGINT
     Interrupt,
-    /// SIGTERM
+    /// SIGTERM, or the terminal is gone
     Terminate,
 }
 
@@ -33,8 +34,8 @@ impl Drop for IgnoringInterrupts {
 }
 
 impl Stop {
-    /// Raised by SIGTERM and Ctrl-C. They no longer kill this process from here on: whoever runs must listen.
-    pub fn on_signals() -> std::io::Result<Self> {
+    /// Raised by SIGTERM, a closed terminal and Ctrl-C. They no longer kill this process from here on: whoever runs must listen.
+    pub fn on_signals() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = Self::on_terminate()?;
         let raised = stop.clone();
@@ -46,15 +47,20 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Raised by SIGTERM only: at the prompt Ctrl-C is not the end.
-    pub fn on_terminate() -> std::io::Result<Self> {
-        let mut terminate = signal(SignalKind::terminate())?;
+    /// Raised by SIGTERM, and by SIGHUP where we write to a terminal: what was shown before it was closed is still marked, and
+    /// nothing goes on unseen. Not by Ctrl-C, which at the prompt is not the end.
+    pub fn on_terminate() -> io::Result<Self> {
         let stop = Self::default();
-        let raised = stop.clone();
-        tokio::spawn(async move {
-            terminate.recv().await;
-            raised.raise(Signal::Terminate);
-        });
+        let mut kinds = vec![SignalKind::terminate()];
+        // Elsewhere it stays as it was: `nohup` has it ignored.
+        kinds.extend(io::stdout().is_terminal().then(SignalKind::hangup));
+        for kind in kinds {
+            let (mut raising, raised) = (signal(kind)?, stop.clone());
+            tokio::spawn(async move {
+                raising.recv().await;
+                raised.raise(Signal::Terminate);
+            });
+        }
         Ok(stop)
     }
 

@@ -4,6 +4,7 @@
 use gaceta_e2e::deployment::Deployment;
 use gaceta_e2e::gaceta::{Gaceta, words};
 use gaceta_e2e::processes::until;
+use gaceta_e2e::screen::Screen;
 use gaceta_e2e::terminal::{CTRL_C, Terminal};
 use rustix::process::Signal;
 use serde_json::json;
@@ -211,4 +212,85 @@ async fn where_nobody_presses_keys_nothing_has_changed_and_a_dumb_terminal_takes
     assert_eq!(ana.json("catchup").await[0]["unread"], json!(0));
     let mut nothing = walk(&ana);
     assert!(nothing.ends().await.1.contains("Nothing unread."));
+}
+
+#[tokio::test]
+async fn i3_no_key_passes_over_the_rest_of_a_long_article() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "city").await;
+    let long: Vec<_> = (1..=60).map(|n| format!("line {n}.")).collect();
+    ana.json_with(&["post", "city", "-"], &long.join("\n")).await;
+    ana.json("post city second").await;
+    let failing = ana.clone().with("EDITOR", "false");
+    let mut walking = walk(&failing);
+    let more = async |walking: &mut Terminal, line: &str| {
+        let at_more = |screen: &Screen| screen.has(line) && screen.last().starts_with("— 1/2 — space more");
+        walking.shows_screen(line, at_more).await;
+    };
+    more(&mut walking, "line 20.").await;
+    walking.type_keys("x ").await; // no key of ours, and on
+    more(&mut walking, "line 43.").await;
+    walking.type_keys("?").await;
+    walking.shows("s, N             skip the rest").await;
+    walking.type_keys("v").await;
+    walking.shows("This is the first one here.").await;
+    more(&mut walking, "line 10.").await;
+    walking.type_keys("r").await;
+    walking.shows("gaceta: ").await;
+    more(&mut walking, "line 10.").await;
+    walking.type_keys("  ").await;
+    let at_end = |screen: &Screen| screen.has("line 60.") && screen.last().starts_with("— 1/2 — space next");
+    walking.shows_screen("the end", at_end).await;
+    walking.type_keys(" ").await;
+    waits_at(&mut walking, "2/2").await;
+    walking.type_keys("q").await;
+    assert_eq!(walking.ends().await.0.code(), Some(0));
+    assert_eq!(ana.json("subscriptions").await[0]["unread"], 0);
+}
+
+#[tokio::test]
+async fn a_walk_whose_terminal_is_closed_while_the_service_is_away_ends() {
+    let mut deployment = Deployment::start(1).await;
+    let ana = reader(&deployment).await;
+    let mut walking = Terminal::start_sized(&ana.command(&words("read --timeout 1s")), 24, 80);
+    waits_at(&mut walking, "1/3").await;
+    walking.type_keys("  ").await;
+    waits_at(&mut walking, "3/3").await;
+    deployment.nodes[0].process.kill().await;
+    walking.type_keys(" ").await;
+    walking.shows("Waiting for the service").await;
+    walking.hang_up().await;
+    assert_eq!(walking.ends().await.0.code(), Some(143));
+}
+
+#[tokio::test]
+async fn i1_a_reply_that_is_interrupted_says_where_its_text_is() {
+    let deployment = Deployment::start(1).await;
+    let ana = reader(&deployment).await;
+    let editor = deployment.file("editor");
+    std::fs::write(&editor, "echo 'my answer' >\"$1\"; echo written; [ -z \"$STAY\" ] || read -r _").unwrap();
+    let writing = ana.clone().with("EDITOR", &format!("sh '{}'", editor.display()));
+    let mut walking = walk(&writing.clone().with("STAY", "yes"));
+    waits_at(&mut walking, "1/3").await;
+    walking.type_keys("r").await;
+    walking.shows("written").await;
+    walking.signal(Signal::TERM);
+    let (status, shown) = walking.ends().await;
+    assert_eq!(status.code(), Some(143));
+    assert!(shown.contains("The text is kept in "), "{shown}");
+    assert_eq!(ana.bodies("city").await.len(), 3);
+
+    // The node is stopped while she writes: the article before was marked already.
+    let node = deployment.nodes[0].process.pid().as_raw_nonzero();
+    std::fs::write(&editor, format!("kill -STOP {node}; echo 'my second' >\"$1\"")).unwrap();
+    let mut walking = walk(&writing);
+    waits_at(&mut walking, "1/2").await;
+    walking.type_keys("r").await;
+    walking.shows("waiting for a node").await;
+    walking.type_keys(CTRL_C).await;
+    let (status, shown) = walking.ends().await;
+    deployment.nodes[0].process.signal(Signal::CONT);
+    assert_eq!(status.code(), Some(130));
+    assert!(shown.contains("post --resume"), "{shown}");
+    assert_eq!((ana.files("outbox"), ana.files("drafts")), (1, 0));
 }

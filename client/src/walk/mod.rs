@@ -18,6 +18,7 @@ use crate::terminal::Key;
 use crate::transport::jittered;
 use sheet::{Position, Seen, Sheet};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use wire::{AreaRef, Page, ReadFrom, Seq, Shown, SubscriptionSummary};
@@ -34,11 +35,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LEAVE_WAIT: Duration = Duration::from_secs(2);
 
 pub async fn walk(session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
-    let mut walk =
-        Walk { session, stop, sheet: Sheet::new(&session.output), unmarked: None, left_unread: Vec::new() };
+    let replying = Mutex::new(());
+    let mut walk = Walk {
+        session,
+        stop,
+        replying: &replying,
+        sheet: Sheet::new(&session.output),
+        unmarked: None,
+        left_unread: Vec::new(),
+    };
+    let stopped = async {
+        let failure = stop.raised().await;
+        let _done = replying.lock().await;
+        failure
+    };
     let walked = tokio::select! {
+        biased;
         walked = walk.areas() => walked,
-        failure = stop.raised() => Err(failure),
+        failure = stopped => Err(failure),
     };
     walk.sheet.put_away();
     let stopped = matches!(&walked, Err(failure) if matches!(failure.kind, Kind::Interrupted(_)));
@@ -56,6 +70,9 @@ pub async fn walk(session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
 struct Walk<'a> {
     session: &'a Session,
     stop: &'a Stop,
+    /// Held while a reply is written and sent, which hears of `stop` itself: it is not broken off before it has said where the
+    /// text is (I1).
+    replying: &'a Mutex<()>,
     sheet: Sheet,
     unmarked: Option<Unmarked>,
     /// Names of areas that were skipped.
@@ -151,12 +168,15 @@ impl Walk<'_> {
                     Key::Char('v' | 'p') | Key::PageUp if place.back() => {}
                     Key::Char('v' | 'p') | Key::PageUp => {
                         self.sheet.note("This is the first one here.").await?;
+                        if seen != Seen::Whole {
+                            break;
+                        }
                         key = self.sheet.ask(&place.position, "next").await?;
                         continue;
                     }
                     Key::Char('s' | 'N') => {
                         self.left_unread.push(place.located.area.name.clone());
-                        self.mark().await?;
+                        self.mark_for_sure().await?;
                         return Ok(Next::Area);
                     }
                     Key::Char('c') => {
@@ -166,6 +186,9 @@ impl Walk<'_> {
                     Key::Char('u') => self.undo(&mut place).await?,
                     Key::Char('r') => {
                         self.reply(&place).await?;
+                        if seen != Seen::Whole {
+                            break; // not passed over: shown again, from its beginning
+                        }
                         key = self.sheet.ask(&place.position, "next").await?;
                         continue;
                     }
@@ -219,10 +242,7 @@ impl Walk<'_> {
         };
         let shown = joined_to(before, entry.shown);
         self.unmarked = Some(Unmarked { located: place.located.clone(), shown, articles: articles + 1 });
-        if articles + 1 >= MARK_ARTICLES {
-            self.mark().await?;
-        }
-        Ok(())
+        if articles + 1 >= MARK_ARTICLES { self.mark_for_sure().await } else { Ok(()) }
     }
 
     async fn mark(&mut self) -> Result<(), Failure> {
@@ -233,8 +253,14 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The same, for who goes on: a service that is away for a while is no reason to leave.
+    async fn mark_for_sure(&mut self) -> Result<(), Failure> {
+        let session = self.session;
+        insist(session, async || self.mark().await).await
+    }
+
     async fn catch_up(&mut self, place: &Place) -> Result<(), Failure> {
-        self.mark().await?;
+        self.mark_for_sure().await?;
         let (session, located) = (self.session, &place.located);
         let moved =
             insist(session, async || move_cursor(session, &located.area, &located.nodes, false).await)
@@ -247,7 +273,7 @@ impl Walk<'_> {
 
     /// Back to where the reading of this area began.
     async fn undo(&mut self, place: &mut Place) -> Result<(), Failure> {
-        self.mark().await?;
+        self.mark_for_sure().await?;
         let (session, located) = (self.session, place.located.clone());
         let moved =
             insist(session, async || move_cursor(session, &located.area, &located.nodes, true).await).await;
@@ -270,9 +296,10 @@ impl Walk<'_> {
 
     /// Posts to this area. Whatever comes of it, the walk goes on.
     async fn reply(&mut self, place: &Place) -> Result<(), Failure> {
-        self.mark().await?;
+        self.mark_for_sure().await?;
         self.sheet.put_away();
         self.session.progressed();
+        let _replying = self.replying.lock().await;
         let args = PostArgs {
             area: Some(place.located.area.name.clone()),
             text: Vec::new(),

@@ -89,8 +89,16 @@ impl Sheet {
             match self.ask(position, "more").await? {
                 Key::Char(' ' | 'n') | Key::PageDown => {}
                 Key::Enter => self.free = 1,
-                Key::Redraw | Key::Other => self.free = 0,
-                key => return Ok(Seen::Part(key)),
+                Key::Char('?') => {
+                    self.help().await?;
+                    self.free = 0;
+                }
+                key @ (Key::Char('v' | 'p' | 's' | 'N' | 'c' | 'u' | 'r' | 'q')
+                | Key::PageUp
+                | Key::Closed) => {
+                    return Ok(Seen::Part(key));
+                }
+                Key::Char(_) | Key::Redraw | Key::Other => self.free = 0,
             }
             rows = later;
         }
