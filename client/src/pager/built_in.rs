@@ -145,9 +145,10 @@ impl Screenful {
     fn lay_anew(&mut self) {
         (self.height, self.columns) = window(&self.output);
         let laid = std::mem::take(&mut self.laid);
+        let before = laid.get(self.next.0).map(|laid| laid.rows.clone()).unwrap_or_default();
         self.laid = laid.into_iter().map(|laid| self.lay(laid.piece)).collect();
-        let rows = self.laid.get(self.next.0).map_or(0, |laid| laid.rows.len());
-        self.next.1 = self.next.1.min(rows.saturating_sub(1));
+        let after = self.laid.get(self.next.0).map_or([].as_slice(), |laid| &laid.rows);
+        self.next.1 = same_place(&before, self.next.1, after);
     }
 
     fn go_back(&mut self, mut rows: usize) {
@@ -180,6 +181,20 @@ impl Screenful {
             self.forgotten += 1;
         }
     }
+}
+
+/// The row of a piece that is laid out anew from which nothing was on the screen yet, or an earlier one: what nobody saw must
+/// not be passed over (I3).
+fn same_place(before: &[String], next: usize, after: &[String]) -> usize {
+    let ink = |row: &String| row.chars().filter(|c| !c.is_whitespace()).count();
+    let unseen: usize = before.iter().skip(next).map(ink).sum();
+    let mut from = after.len();
+    let mut held = 0;
+    while from > 0 && held < unseen {
+        from -= 1;
+        held += ink(&after[from]);
+    }
+    from.min(next)
 }
 
 /// Rows and columns, at least as many as a line of text and the bottom line need.
@@ -218,5 +233,22 @@ impl Drop for Bottom {
         if !typed_newline {
             Output::on_terminal("\r\x1b[K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i3_a_piece_in_another_width_goes_on_with_what_nobody_saw() {
+        let words: Vec<String> = (0..100).map(|number| format!("word{number:03}")).collect();
+        let rows = |each: usize| words.chunks(each).map(|words| words.join(" ")).collect::<Vec<_>>();
+        let (narrow, wide) = (rows(2), rows(8));
+        let next = same_place(&narrow, 20, &wide);
+        assert_eq!((next, &wide[next][..7]), (5, "word040"));
+        assert_eq!(same_place(&narrow, 21, &wide), 5, "in the middle of a row: all of it again");
+        assert_eq!(same_place(&wide, 5, &narrow), 5, "more rows: what was seen may be seen again");
+        assert_eq!(same_place(&narrow, 0, &wide), 0);
     }
 }
