@@ -134,6 +134,12 @@ async fn i3_another_pager_marks_what_it_was_given_when_it_ends_well_and_never_be
     assert_eq!(unread(&ana).await, 0);
     ana.json("undo news").await;
 
+    // Told to end while somebody is still in it: it ends too.
+    let mut pager = open(&asks, "read news");
+    pager.shows("given").await;
+    pager.signal(Signal::TERM);
+    assert_eq!((pager.ends().await.0.code(), unread(&ana).await), (Some(143), 30));
+
     // One that cannot be started is told of, once, and in its place all is shown; `cat` is none.
     let none = ana.clone().with("PAGER", "/nowhere/pager --with words");
     let (status, shown) = open(&none, "read news --keep").ends().await;

@@ -32,7 +32,7 @@ pub async fn read(
         read = reader.read(args) => read,
         failure = stopped => Err(failure),
     };
-    reader.leave(args.keep, read).await
+    reader.leave(args.keep, read, stop).await
 }
 
 struct PagedReader<'a> {
@@ -79,9 +79,24 @@ impl PagedReader<'_> {
     }
 
     /// Marks what was seen, and says what there is to say.
-    async fn leave(mut self, keep: bool, read: Result<(), Failure>) -> Result<Outcome, Failure> {
-        let stopped = matches!(&read, Err(failure) if matches!(failure.kind, Kind::Interrupted(_)));
-        let ended = if stopped { None } else { self.pager.end().await? };
+    async fn leave(
+        mut self,
+        keep: bool,
+        mut read: Result<(), Failure>,
+        stop: &Stop,
+    ) -> Result<Outcome, Failure> {
+        let is_stopped = |read: &Result<(), Failure>| matches!(read, Err(failure) if matches!(failure.kind, Kind::Interrupted(_)));
+        let mut ended = None;
+        if !is_stopped(&read) {
+            // A person may stay in another pager for as long as he likes.
+            let stopping = self.pager.stopped(stop);
+            tokio::select! {
+                biased;
+                left = self.pager.end() => ended = left?,
+                failure = stopping => read = Err(failure),
+            }
+        }
+        let stopped = is_stopped(&read);
         let shown = self.given.shown(self.pager.shown());
         let marked = match shown.filter(|_| !keep) {
             Some(shown) if stopped => {
