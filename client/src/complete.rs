@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::names;
 use crate::render;
 use crate::settings::{Settings, parse_context};
+use crate::values::name_key;
 use clap::{Command, CommandFactory};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -58,8 +59,8 @@ fn with_names(command: Command, settings: &Arc<Settings>) -> Command {
 
 impl Completes {
     fn candidates(self, beginning: &str, settings: &Settings) -> Vec<CompletionCandidate> {
-        let lower = beginning.to_lowercase();
-        let begins = |name: &String| name.to_lowercase().starts_with(&lower) && render::line(name) == *name;
+        let key = name_key(beginning);
+        let begins = |name: &String| name_key(name).starts_with(&key) && render::line(name) == *name;
         let areas = |wanted: fn(&names::AreaName) -> bool| {
             names::areas(settings).into_iter().filter(wanted).map(|area| area.name)
         };

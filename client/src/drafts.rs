@@ -3,6 +3,7 @@
 
 use crate::files;
 use crate::settings::Settings;
+use crate::values::name_key;
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
@@ -78,9 +79,9 @@ fn dir(settings: &Settings) -> PathBuf {
     settings.state_dir.join("drafts")
 }
 
-/// One name for an area in a context, however its case is written.
+/// One name for an area in a context, however it is written.
 fn path(settings: &Settings, area: &str) -> PathBuf {
-    let area = area.to_lowercase();
+    let area = name_key(area);
     let harmless = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let name: String = area.chars().map(harmless).take(NAME_CHARS_MAX).collect();
     let hash = Sha256::digest(area.as_bytes());
@@ -101,6 +102,7 @@ mod tests {
         assert!(kept.to_string_lossy().contains("default.city-news-"), "{kept:?}");
         let draft = Draft::open(&settings, "city news", 10).unwrap();
         assert_eq!((&draft.path, draft.before.as_slice()), (&kept, b"kept".as_slice()));
+        assert_eq!(super::path(&settings, "Ga\u{308}ste"), super::path(&settings, "g\u{e4}ste"));
         let second = Draft::open(&settings, "CITY NEWS", 10).unwrap();
         assert_ne!(second.path, kept, "an editor has it");
         assert_ne!(keep(&settings, "city news", b"another").unwrap(), kept);

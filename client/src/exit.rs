@@ -27,8 +27,8 @@ pub struct Failure {
     pub message: String,
     /// Posts that wait in the outbox because of it.
     pub pending: Option<Pending>,
-    /// Where a refused text was kept.
-    pub draft: Option<PathBuf>,
+    /// A refused text that was kept. In a box, since every result has room for a failure.
+    pub draft: Option<Box<Kept>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,13 @@ pub struct Pending {
     pub count: usize,
     /// The line that sends them.
     pub resume: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub path: PathBuf,
+    /// The line that posts it.
+    pub post: String,
 }
 
 impl Failure {

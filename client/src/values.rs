@@ -1,7 +1,13 @@
 //! Values that people type: durations, addresses, the number of an article.
 
 use std::time::Duration;
+use unicode_normalization::UnicodeNormalization;
 use wire::{Keep, Seq};
+
+/// Names that differ only in case, or in how their accents are composed, are the same name to the service: the same key.
+pub fn name_key(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
 
 /// `90d`, `12h`, `5m`, `5s`, `300ms`, `2w`. The only place that reads durations.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {

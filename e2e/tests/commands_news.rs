@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use gaceta_e2e::deployment::Deployment;
-use gaceta_e2e::gaceta::{Gaceta, form};
+use gaceta_e2e::gaceta::{Gaceta, form, ran};
 use serde_json::{Value, json};
 
 fn seqs(read: &Value) -> Vec<i64> {
@@ -150,6 +150,40 @@ async fn posting_answers_with_the_number_and_refuses_with_a_draft() {
     assert!(plain.stdout.starts_with("news#7"), "{plain:?}");
     let failed = ana.run("post nowhere seven").await;
     assert_eq!((failed.code, failed.stdout.as_str()), (Some(3), ""));
+}
+
+#[tokio::test]
+async fn the_line_that_an_error_gives_posts_what_was_kept() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.person("ana").await;
+    deployment.admin().await.json_with(&["admin", "area", "add", "City News"], "").await;
+    let line_of =
+        |stderr: &str| stderr.lines().find_map(|line| line.strip_prefix("To post it: ")).map(str::to_owned);
+    let mut lines = Vec::new();
+    for (args, stdin) in [
+        (&["post", "city news", "one text"][..], ""),
+        (&["post", "city news", "-"], "two\nlines\n"),
+        (&["post", "city news", "--lines"], "three\nfour\n"),
+    ] {
+        let denied = ana.run_with(args, stdin).await;
+        assert_eq!(denied.code, Some(5), "{denied:?}");
+        lines.push(line_of(&denied.stderr).unwrap());
+    }
+    let unknown = ana.run("post nowhere text").await;
+    assert!(line_of(&unknown.stderr).unwrap().contains(" post AREA - < "), "{unknown:?}");
+
+    ana.json_with(&["subscribe", "City News"], "").await;
+    for line in lines {
+        let gaceta = ana.command(&[]);
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(format!("gaceta() {{ \"$0\" \"$@\"; }}; {line}")).arg(gaceta.get_program());
+        shell.envs(gaceta.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let posted = ran(shell, b"").await;
+        assert_eq!(posted.code, Some(0), "{line}: {posted:?}");
+    }
+    let read = ana.json_with(&["read", "City News", "--all"], "").await;
+    let bodies: Vec<&Value> = read["articles"].as_array().unwrap().iter().map(|one| &one["body"]).collect();
+    assert_eq!(bodies, ["one text", "two\nlines", "three", "four"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Sending what is saved, until each post has a definite answer: then it leaves the outbox.
 
+use super::lines::{self, Form};
 use crate::context::Identity;
 use crate::exit::{Failure, Kind, Pending};
 use crate::outbox::{Entry, Outbox, TAKEN_MAX, abort_at};
@@ -8,6 +9,7 @@ use crate::render::Progress;
 use crate::session::{Nodes, Session};
 use crate::stop::Stop;
 use crate::transport::jittered;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
@@ -58,6 +60,9 @@ pub struct Report {
     refused: String,
     draft_id: Option<Uuid>,
     draft: Option<PathBuf>,
+    /// For which areas they were; and how many.
+    refused_areas: BTreeSet<String>,
+    refused_count: usize,
 }
 
 impl Sender<'_> {
@@ -172,7 +177,7 @@ impl Sender<'_> {
             // Some at a time: each is an open file while it is held.
             let entries = self.save(next_batch(&mut left))?;
             if let Some(first) = entries.first() {
-                let resume = resume_line(self.session);
+                let resume = lines::resume(&self.session.settings);
                 let id = first.post.id;
                 let pending = self.report.pending.get_or_insert(Pending { id, count: 0, resume });
                 pending.count += entries.len();
@@ -189,6 +194,8 @@ impl Sender<'_> {
         for outgoing in &outgoing {
             self.report.refused += &outgoing.post().body;
             self.report.refused.push('\n');
+            self.report.refused_areas.insert(outgoing.post().area.clone());
+            self.report.refused_count += 1;
         }
         self.report.draft = Some(self.outbox.keep_draft(draft_id, &self.report.refused)?);
         self.report.failure.get_or_insert(failure);
@@ -206,7 +213,17 @@ impl Report {
         let outcome = Outcome::Posted { posted: self.posted, one };
         let Some(mut failure) = self.failure else { return Ok(outcome) };
         failure.pending = self.pending;
-        failure.draft = self.draft;
+        failure.draft = self.draft.map(|path| {
+            // Texts for several areas, or for none that there is: only their author knows where they belong.
+            let mut areas = self.refused_areas.iter();
+            let area = match (areas.next(), areas.next(), failure.code()) {
+                (Some(area), None, code) if code != Some(ErrorCode::NotFound) => Some(area.as_str()),
+                _ => None,
+            };
+            let is_lines = self.refused_count > 1 && self.refused.lines().count() == self.refused_count;
+            let form = if is_lines { Form::Lines } else { Form::OneText };
+            lines::kept(&session.settings, path, area, form)
+        });
         if !matches!(&outcome, Outcome::Posted { posted, .. } if posted.is_empty()) {
             session.output.show(outcome).await?; // what did arrive
         }
@@ -240,18 +257,6 @@ fn request_of(post: &OutboxPost) -> Post {
     // Unbound posts are bound before they are sent; an id that no area has is answered `not_found`.
     let area_id = post.area_id.unwrap_or(wire::AreaId(0));
     Post { area_id, id: post.id, body: post.body.clone() }
-}
-
-/// What the person can copy to send what waits.
-fn resume_line(session: &Session) -> String {
-    let mut line = "gaceta".to_owned();
-    if session.settings.context != "default" {
-        line += &format!(" --context {}", session.settings.context);
-    }
-    if let Some(agents) = &session.settings.agents {
-        line += &format!(" --agents {}", agents.join(","));
-    }
-    line + " post --resume"
 }
 
 #[cfg(test)]

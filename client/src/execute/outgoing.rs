@@ -1,15 +1,17 @@
 //! The text of a post: from the command line, a pipe, the editor or the terminal, and whether it can be one.
 
 use super::delivery::refuses;
+use super::lines::{self, Form};
 use crate::command::PostArgs;
 use crate::drafts::{self, Draft};
 use crate::editor::Editor;
-use crate::exit::Failure;
+use crate::exit::{Failure, Kept};
 use crate::files;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::terminal;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 use wire::ErrorCode;
@@ -55,7 +57,8 @@ pub async fn texts(session: &Session, area: &str, args: &PostArgs, stop: &Stop) 
         bytes = stdin(session, is_typed, bytes_max) => bytes?,
         failure = stop.raised() => return Err(failure),
     };
-    let bodies = split(&bytes, args.lines).map_err(|failure| kept(session, area, failure, &bytes))?;
+    let bodies =
+        split(&bytes, args.lines).map_err(|failure| kept(session, area, failure, &bytes, Form::of(args)))?;
     Ok(Texts { bodies, draft: None })
 }
 
@@ -98,20 +101,27 @@ async fn written(session: &Session, area: &str, editor: &Editor, stop: &Stop) ->
         true => Err(Failure::invalid("the text is as it was: nothing was posted")),
         false => split(&text, false),
     });
-    bodies
-        .map(|bodies| Texts { bodies, draft: Some(draft) })
-        .map_err(|failure| Failure { draft: Some(path), ..failure })
+    bodies.map(|bodies| Texts { bodies, draft: Some(draft) }).map_err(|failure| Failure {
+        draft: Some(to_post(session, path, area, &failure, Form::OneText)),
+        ..failure
+    })
 }
 
 /// A text that is neither on its way nor kept yet. The reason counts; that it could not be kept either comes after it.
-pub fn kept(session: &Session, area: &str, failure: Failure, text: &[u8]) -> Failure {
+pub fn kept(session: &Session, area: &str, failure: Failure, text: &[u8], form: Form) -> Failure {
     if failure.draft.is_some() || failure.pending.is_some() || text.trim_ascii().is_empty() {
         return failure;
     }
     match drafts::keep(&session.settings, area, text) {
-        Ok(path) => Failure { draft: Some(path), ..failure },
+        Ok(path) => Failure { draft: Some(to_post(session, path, area, &failure, form)), ..failure },
         Err(error) => Failure { message: format!("{failure}; and {error:#}"), ..failure },
     }
+}
+
+/// What is kept, with the line that posts it; but not to an area that there is not.
+pub fn to_post(session: &Session, path: PathBuf, area: &str, failure: &Failure, form: Form) -> Box<Kept> {
+    let area = Some(area).filter(|_| failure.code() != Some(ErrorCode::NotFound));
+    lines::kept(&session.settings, path, area, form)
 }
 
 fn split(bytes: &[u8], lines: bool) -> Result<Vec<String>, Failure> {

@@ -1,6 +1,7 @@
 //! Posting, so that each text arrives exactly once (I1): saved, sent until there is a definite answer, then removed.
 
 use super::delivery::{Outgoing, Report, Sender, refuses};
+use super::lines::Form;
 use super::outgoing::{self, Texts};
 use crate::command::PostArgs;
 use crate::context::Identity;
@@ -11,7 +12,7 @@ use crate::outcome::{OutboxPost, Outcome};
 use crate::render::Progress;
 use crate::session::Session;
 use crate::stop::Stop;
-use crate::values::ArticleRef;
+use crate::values::{ArticleRef, name_key};
 use std::collections::{HashMap, VecDeque};
 use uuid::Uuid;
 use wire::{AreaRef, ErrorCode, NodeReply, NodeRequest};
@@ -24,24 +25,31 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
     };
     // A pipe gives its text once.
     let text = bodies.join("\n") + "\n";
+    let form = Form::of(&args);
     let posted = send(session, area.clone(), bodies, &args, stop).await;
     match (draft, area) {
-        (Some(draft), _) => posted_from(draft, posted),
+        (Some(draft), Some(area)) => posted_from(session, &area, draft, posted),
         (None, Some(area)) => {
-            posted.map_err(|failure| outgoing::kept(session, &area, failure, text.as_bytes()))
+            posted.map_err(|failure| outgoing::kept(session, &area, failure, text.as_bytes(), form))
         }
-        (None, None) => posted,
+        (_, None) => posted,
     }
 }
 
 /// What was written is no draft any longer when it was posted or waits in the outbox; else it stays one, the only one.
-fn posted_from(draft: Draft, posted: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
+fn posted_from(
+    session: &Session,
+    area: &str,
+    draft: Draft,
+    posted: Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
     match posted {
         Err(failure) if failure.pending.is_none() => {
             if let Some(copy) = failure.draft.as_ref() {
-                let _ = std::fs::remove_file(copy);
+                let _ = std::fs::remove_file(&copy.path);
             }
-            Err(Failure { draft: Some(draft.path), ..failure })
+            let kept = outgoing::to_post(session, draft.path, area, &failure, Form::OneText);
+            Err(Failure { draft: Some(kept), ..failure })
         }
         posted => {
             draft.remove();
@@ -181,7 +189,7 @@ impl Sender<'_> {
     ) -> Result<Vec<Outgoing>, Failure> {
         let same_area = |post: &OutboxPost| match (post.area_id, known) {
             (Some(area_id), Some(known)) => area_id == known.area_id,
-            _ => post.area.to_lowercase() == area.to_lowercase(),
+            _ => name_key(&post.area) == name_key(area),
         };
         let wanted =
             |post: &OutboxPost| same_area(post) && (id == Some(post.id) || bodies.contains(&post.body));

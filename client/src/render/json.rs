@@ -67,7 +67,7 @@ pub fn failure(failure: &Failure) -> String {
         error["resume"] = json!(pending.resume);
     }
     if let Some(draft) = &failure.draft {
-        error["draft"] = json!(draft.to_string_lossy());
+        error["draft"] = json!(draft.path.to_string_lossy());
     }
     line(&json!({"error": error}))
 }

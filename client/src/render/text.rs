@@ -111,8 +111,8 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
 pub fn failure(failure: &Failure) -> String {
     let mut text = format!("gaceta: {}\n", sanitise::line(&failure.message));
     if let Some(draft) = &failure.draft {
-        let draft = sanitise::line(&draft.to_string_lossy());
-        text += &format!("The text is kept in {draft}\nTo post it: gaceta post AREA - < {draft}\n");
+        let path = sanitise::line(&draft.path.to_string_lossy());
+        text += &format!("The text is kept in {path}\nTo post it: {}\n", sanitise::line(&draft.post));
     }
     if let Some(pending) = &failure.pending {
         let more = match pending.count {

@@ -1,0 +1,73 @@
+//! Lines for a person to copy, in errors: for the service, the session and the area of the command that failed.
+
+use crate::command::PostArgs;
+use crate::exit::Kept;
+use crate::settings::{CONTEXT_DEFAULT, Settings};
+use std::path::PathBuf;
+
+/// What is in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    OneText,
+    /// A text in each line.
+    Lines,
+}
+
+impl Form {
+    /// What these arguments take from a file.
+    pub fn of(args: &PostArgs) -> Self {
+        if args.lines { Self::Lines } else { Self::OneText }
+    }
+}
+
+/// Sends what waits in the outbox.
+pub fn resume(settings: &Settings) -> String {
+    format!("{} post --resume", gaceta(settings))
+}
+
+/// A text that was kept, with the line that posts it to `area`; without one the person has to say where it belongs.
+pub fn kept(settings: &Settings, path: PathBuf, area: Option<&str>, form: Form) -> Box<Kept> {
+    let gaceta = gaceta(settings);
+    let area = area.map_or_else(|| "AREA".into(), quoted);
+    let lines = match form {
+        Form::OneText => "",
+        Form::Lines => " --lines",
+    };
+    let post = format!("{gaceta} post{lines} {area} - < {}", quoted(&path.to_string_lossy()));
+    Box::new(Kept { path, post })
+}
+
+fn gaceta(settings: &Settings) -> String {
+    let mut line = "gaceta".to_owned();
+    if settings.context != CONTEXT_DEFAULT {
+        line += &format!(" --context {}", settings.context);
+    }
+    if let Some(agents) = &settings.agents {
+        line += &format!(" --agents {}", agents.join(","));
+    }
+    line
+}
+
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).unwrap_or_default().into_owned() // a NUL is in no name and in no path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_means_the_same_service_and_area_again() {
+        let mut settings = Settings::new("/state".into());
+        let line = |settings: &Settings, area, form| kept(settings, "/a b/x.txt".into(), area, form).post;
+        assert_eq!(line(&settings, Some("news"), Form::OneText), "gaceta post news - < '/a b/x.txt'");
+        assert_eq!(line(&settings, None, Form::Lines), "gaceta post --lines AREA - < '/a b/x.txt'");
+        settings.context = "work".into();
+        settings.agents = Some(vec!["a:1".into(), "b:2".into()]);
+        assert_eq!(resume(&settings), "gaceta --context work --agents a:1,b:2 post --resume");
+        assert_eq!(
+            line(&settings, Some("City News"), Form::OneText),
+            "gaceta --context work --agents a:1,b:2 post 'City News' - < '/a b/x.txt'"
+        );
+    }
+}
