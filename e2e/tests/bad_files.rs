@@ -6,6 +6,7 @@ use gaceta_e2e::at_once;
 use gaceta_e2e::deployment::Deployment;
 use gaceta_e2e::gaceta::{Gaceta, Ran, ran};
 use gaceta_e2e::service::PASSWORD;
+use gaceta_e2e::terminal::Terminal;
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -51,6 +52,20 @@ impl Ordinary {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
+    }
+
+    /// The prompt, for a terminal. `None` where root has no means to be somebody else there.
+    fn command_on_terminal(&self) -> Option<std::process::Command> {
+        let program = self.directory.path().join("program");
+        let mut command = gaceta_e2e::processes::clean_command(&program);
+        if rustix::process::geteuid().is_root() {
+            std::process::Command::new("setpriv").arg("--version").output().ok()?;
+            command = gaceta_e2e::processes::clean_command(Path::new("setpriv"));
+            command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
+            command.arg("--clear-groups").arg(program);
+        }
+        command.env("HOME", self.home()).env("GACETA_AGENTS", &self.agents).current_dir("/");
+        Some(command)
     }
 
     async fn run(&self, args: &[&str], stdin: &str) -> Ran {
@@ -127,6 +142,39 @@ async fn in_a_read_only_home_one_reads_with_a_token_and_writing_says_what_is_mis
     let posted = ran(with_token(&["post", "news", "precious"]), b"").await;
     assert_eq!(posted.code, Some(1), "{posted:?}");
     assert!(posted.stderr.contains("XDG_STATE_HOME"), "{posted:?}");
+    assert_eq!(bob.bodies("news").await, ["hello"], "what cannot be saved first is not sent");
+}
+
+#[tokio::test]
+async fn in_a_read_only_home_the_prompt_works_and_says_once_what_is_not_kept() {
+    let deployment = Deployment::start(1).await;
+    let bob = deployment.reader("bob", "news").await;
+    bob.json("post news hello").await;
+    let ana = Ordinary::new(&deployment);
+    set_mode(&ana.home(), 0o555);
+    let Some(mut command) = ana.command_on_terminal() else {
+        println!("skipped: without setpriv root cannot be an ordinary user on a terminal");
+        return;
+    };
+    command.env("GACETA_TOKEN", bob.token());
+    let mut prompt = Terminal::start(&command);
+    prompt.shows("What you type is not kept for later").await;
+    prompt.prompts("bob 1 unread> ").await;
+    prompt.type_line("read news").await;
+    prompt.shows("hello").await;
+    prompt.prompts("bob> ").await;
+    prompt.type_line("use news").await;
+    prompt.prompts("bob news> ").await;
+    prompt.type_line("post precious").await;
+    prompt.shows("XDG_STATE_HOME").await;
+    prompt.prompts("bob news> ").await;
+    prompt.type_keys("\x1b[A").await; // this prompt itself remembers
+    prompt.shows_screen("the line before", |screen| screen.last().ends_with("> post precious")).await;
+    prompt.type_keys("\x15exit\r").await;
+    let (status, _) = prompt.ends().await;
+    assert!(status.success());
+    let written = String::from_utf8_lossy(prompt.written()).into_owned();
+    assert_eq!(written.matches("is not kept for later").count(), 1, "{written}");
     assert_eq!(bob.bodies("news").await, ["hello"], "what cannot be saved first is not sent");
 }
 

@@ -74,6 +74,16 @@ async fn i3_a_program_that_fails_stops_it_before_that_article() {
     assert_eq!(failing.end().await.code(), Some(1));
     failing.logged("exit status: 9 for news#2, which stays unread").await;
     assert_eq!((lines(&log), cursor(&ana).await), (vec!["1".into(), "2".into()], 1));
+    let json = ana.run_with(&["--json", "follow", "--exec", "sh", "-c", "echo mine; exit 9"], "").await;
+    assert_eq!(
+        (json.code, json.stdout.as_str()),
+        (Some(1), "mine\n"),
+        "standard output is the program's: {json:?}"
+    );
+    assert!(
+        json.stderr.starts_with("{\"error\":{\"code\":\"local\",") && json.stderr.ends_with("}\n"),
+        "{json:?}"
+    );
     let missing = ana.fails_with(&["follow", "--exec", "/nowhere/at all"], "", 1).await;
     assert!(missing["message"].as_str().unwrap().contains("cannot start"), "{missing}");
     let mut next = follow(&ana, &log, r#"cat >> "$LOG""#);

@@ -160,6 +160,34 @@ async fn a_broken_history_does_not_keep_anybody_from_the_prompt() {
 }
 
 #[tokio::test]
+async fn the_prompt_goes_on_while_there_is_no_agent_and_what_is_posted_waits() {
+    let mut deployment = Deployment::start(1).await;
+    let (mut prompt, ana, bob) = at_the_prompt(&deployment, "ana> ").await;
+    prompt.type_line("use news").await;
+    prompt.prompts("ana news> ").await;
+    deployment.agent.process.kill().await;
+    prompt.type_line("--timeout 1s areas").await;
+    prompt.shows("… waiting for an agent").await; // it says for what, before it gives up
+    prompt.shows("could not be reached").await;
+    prompt.prompts("ana news> ").await; // and still knows who is there, and where
+    prompt.type_line("--timeout 300ms post precious words").await;
+    prompt.shows("In the outbox").await;
+    prompt.prompts("ana news> ").await;
+    // Without a limit of one's own there is time enough for an agent that comes back.
+    prompt.type_line("subscriptions").await;
+    prompt.shows("… waiting for an agent").await;
+    deployment.restart_agent().await;
+    prompt.shows("news").await;
+    prompt.prompts("ana news> ").await;
+    prompt.type_line("post --resume").await;
+    prompt.shows("news#1").await;
+    prompt.prompts("ana news 1 unread> ").await;
+    bob.json("post news heard").await;
+    prompt.shows("news#2 bob: heard").await;
+    assert_eq!(ana.bodies("news").await, ["precious words", "heard"]);
+}
+
+#[tokio::test]
 async fn a_dumb_terminal_has_the_same_prompt_without_codes() {
     let deployment = Deployment::start(1).await;
     let ana = deployment.reader("ana", "news").await.with("TERM", "dumb");
