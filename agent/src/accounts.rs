@@ -6,11 +6,13 @@ use db::TokenHash;
 use db::names::Name;
 use server::{Failure, token_hash};
 use std::net::IpAddr;
+use uuid::Uuid;
 use wire::limits::LABEL_BYTES_MAX;
 use wire::{AgentReply, ErrorCode, ErrorReply, LoggedIn, Password, Role, SessionSummary, Token};
 
 pub async fn register(
     agent: &Agent,
+    request_id: Uuid,
     from: IpAddr,
     name: String,
     password: Password,
@@ -28,10 +30,10 @@ pub async fn register(
     let registered = guarded(agent, &name.text, from, async {
         let hash = agent.passwords.hash(password.0.clone()).await?;
         let added = db::users::register(&agent.db, &name, &hash).await?;
-        let logged_in = start_session(agent, &name.text, password, label).await?;
+        let logged_in = start_session(agent, &name.text, password.clone(), label).await?;
         Ok(logged_in.map(|logged_in| LoggedIn { already: !added, ..logged_in }))
     });
-    match registered.await? {
+    match agent.twins.once(request_id, &name.text, &password, registered).await? {
         Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(
             ErrorCode::Conflict,
@@ -43,12 +45,14 @@ pub async fn register(
 
 pub async fn login(
     agent: &Agent,
+    request_id: Uuid,
     from: IpAddr,
     name: String,
     password: Password,
     label: String,
 ) -> Result<AgentReply, Failure> {
-    match guarded(agent, &name, from, start_session(agent, &name, password, label)).await? {
+    let logged_in = guarded(agent, &name, from, start_session(agent, &name, password.clone(), label));
+    match agent.twins.once(request_id, &name, &password, logged_in).await? {
         Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "wrong name or password").into()),
     }

@@ -5,6 +5,7 @@ use server::Failure;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
+use uuid::Uuid;
 use wire::{
     AdminRequest, AgentReply, AgentRequest, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token,
 };
@@ -14,7 +15,7 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
     let started = Instant::now();
     let Request { request_id, token, body, .. } = request;
     let result = match body {
-        RequestBody::Agent(body) => answer(&agent, peer.ip(), token, body).await,
+        RequestBody::Agent(body) => answer(&agent, request_id, peer.ip(), token, body).await,
         RequestBody::Node(_) => {
             Err(ErrorReply::invalid("this is an agent: nodes answer this request").into())
         }
@@ -31,16 +32,17 @@ pub async fn dispatch(agent: Arc<Agent>, request: Request, peer: SocketAddr) -> 
 
 async fn answer(
     agent: &Agent,
+    request_id: Uuid,
     from: IpAddr,
     token: Option<Token>,
     request: AgentRequest,
 ) -> Result<AgentReply, Failure> {
     match request {
         AgentRequest::Register { name, password, label } => {
-            accounts::register(agent, from, name, password, label).await
+            accounts::register(agent, request_id, from, name, password, label).await
         }
         AgentRequest::Login { name, password, label } => {
-            accounts::login(agent, from, name, password, label).await
+            accounts::login(agent, request_id, from, name, password, label).await
         }
         AgentRequest::Logout => accounts::logout(agent, token).await,
         AgentRequest::Whoami => accounts::whoami(agent, token).await,

@@ -5,6 +5,7 @@
 //! - [`registry`]: nodes announce themselves, are checked, and are handed out to clients.
 //! - [`placement`]: which nodes serve an area; pure.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
+//! - [`twins`]: a log-in that is asked for twice at the same time is one.
 //! - [`passwords`]: argon2id, on threads of its own, a bounded number at a time.
 //!
 //! An agent keeps nothing that another one would miss: all state is in PostgreSQL.
@@ -16,6 +17,7 @@ pub mod dispatch;
 pub mod passwords;
 pub mod placement;
 pub mod registry;
+pub mod twins;
 pub mod users;
 
 use db::Db;
@@ -37,6 +39,7 @@ pub struct Agent {
     pub service_id: Uuid,
     pub passwords: Passwords,
     pub registry: registry::Registry,
+    pub twins: twins::Twins,
     pub serves_since: Instant,
 }
 
@@ -64,6 +67,7 @@ pub async fn run(
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
         registry: registry::Registry::default(),
+        twins: twins::Twins::default(),
         serves_since: Instant::now(),
         db,
     });
