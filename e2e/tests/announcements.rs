@@ -46,6 +46,9 @@ async fn news_come_above_the_line_that_is_being_typed() {
 
     // One's own is no news, here or from another device; what was read meanwhile is none either.
     ana.json("post news own").await;
+    bob.json("post news after").await;
+    prompt.shows("news#5 bob: after").await;
+    assert!(!prompt.screen().has("ana: own"), "{}", prompt.screen().text());
     prompt.type_line("follow").await;
     prompt.shows("  own").await;
     bob.json("post news followed").await;
@@ -53,9 +56,9 @@ async fn news_come_above_the_line_that_is_being_typed() {
     prompt.type_keys(CTRL_C).await;
     prompt.prompts("ana> ").await;
     bob.json("post news last").await;
-    prompt.shows("news#6 bob: last").await;
+    prompt.shows("news#7 bob: last").await;
     let screen = prompt.screen();
-    for not_announced in ["news#3 ana:", "news#4 ana:", "news#5 bob:"] {
+    for not_announced in ["news#3 ana:", "news#4 ana:", "news#6 bob:"] {
         assert!(!screen.has(not_announced), "{}", screen.text());
     }
 }

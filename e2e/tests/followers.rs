@@ -178,3 +178,16 @@ async fn i3_what_could_not_be_shown_stays_unread() {
         assert_eq!(next_seq(&mut follower).await, seq);
     }
 }
+
+#[tokio::test]
+async fn who_is_told_to_end_ends_also_when_nobody_reads_the_answer() {
+    let mut deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    deployment.nodes[0].process.kill().await;
+    let lines = vec!["x".repeat(LARGE_POST_BYTES); LARGE_POSTS].join("\n");
+    ana.fails_with(&["post", "news", "--lines", "--timeout", "500ms"], &lines, 6).await;
+    let mut waiting = Process::start_unread("outbox", ana.command(&["outbox", "--json"]));
+    until("a full pipe", async || (waiting.unread_bytes() > PIPE_FULL_BYTES).then_some(())).await;
+    waiting.signal(Signal::TERM);
+    assert_eq!(waiting.end().await.code(), Some(143));
+}

@@ -10,6 +10,7 @@ use super::reading::{joined_to, mark};
 use crate::exit::Failure;
 use crate::outbox::abort_at;
 use crate::outcome::{Item, Outcome, items};
+use crate::pager;
 use crate::session::{Nodes, Session, fresh_nodes};
 use crate::stop::Stop;
 use crate::transport::{self, Ask, Candidate, jittered};
@@ -32,9 +33,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A break that is over by then is nobody's business; of a longer one a person is told what is waited for.
 const SILENCE_MAX: Duration = Duration::from_millis(300);
-/// What has just been written is as good as shown: whoever read it and then stops us must not see it again. A pipe that
-/// nobody reads must not keep anybody from leaving.
-const SHOWN_WAIT: Duration = Duration::from_millis(200);
 /// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else.
 const MARK_WAIT: Duration = Duration::from_secs(2);
 
@@ -58,20 +56,6 @@ pub async fn follow(
     let end = follower.run(stop).await;
     follower.leave().await;
     Err(end)
-}
-
-/// Shows it. `Some` when it was shown and then it is time to stop; `Err` when it was not.
-async fn show(session: &Session, told: Outcome, stop: &Stop) -> Result<Option<Failure>, Failure> {
-    let show = session.output.show(told);
-    tokio::pin!(show);
-    tokio::select! {
-        biased;
-        shown = &mut show => shown.map(|()| None),
-        failure = stop.raised() => match timeout(SHOWN_WAIT, show).await {
-            Ok(shown) => shown.map(|()| Some(failure)),
-            Err(_) => Err(failure),
-        },
-    }
 }
 
 struct Follower<'a> {
@@ -299,7 +283,7 @@ impl<'a> Follower<'a> {
                 expired: (page.expired_through.min(page.upto) - page.from + 1).max(0),
                 items: if self.exec.is_some() { Vec::new() } else { found.clone() },
             };
-            let stopped = show(self.session, told, stop).await?;
+            let stopped = pager::show_at_once(&self.session.output, told, stop).await?;
             if let Some(failure) = stopped {
                 if self.exec.is_none() {
                     self.areas[at].was_shown(&page, page.upto, self.reading_id);

@@ -15,6 +15,12 @@ use crate::outcome::{Item, Outcome};
 use crate::render::{self, Output, Style};
 use crate::session::Session;
 use crate::stop::Stop;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// What has just been written is as good as shown: whoever read it and then stops us must not see it again. A pipe that
+/// nobody reads must not keep anybody from leaving.
+const SHOWN_WAIT: Duration = Duration::from_millis(200);
 
 /// Something that is shown as a whole or not.
 #[derive(Debug, Clone)]
@@ -105,9 +111,11 @@ fn choice(gaceta: Option<&str>, common: Option<&str>) -> Choice {
 /// Shows what a command found out, page by page where it is longer than the screen.
 pub async fn outcome(output: &Output, no_input: bool, outcome: Outcome, stop: &Stop) -> Result<(), Failure> {
     if !output.has_person() || !is_taller(&output.text(&outcome), output.style()) {
-        return output.show(outcome).await;
+        return show_at_once(output, outcome, stop).await.map(drop);
     }
-    let Some(mut pager) = Pager::at(output, no_input, "") else { return output.show(outcome).await };
+    let Some(mut pager) = Pager::at(output, no_input, "") else {
+        return show_at_once(output, outcome, stop).await.map(drop);
+    };
     let text = output.text(&outcome);
     let lines: Vec<Piece> = text.lines().map(|line| Piece::Text(format!("{line}\n"))).collect();
     let total = lines.len();
@@ -119,6 +127,20 @@ pub async fn outcome(output: &Output, no_input: bool, outcome: Outcome, stop: &S
     tokio::select! {
         shown = shown => shown,
         failure = stopped => Err(failure),
+    }
+}
+
+/// Shows it without a pager. `Some` when it was shown and then it is time to stop; `Err` when it was not.
+pub async fn show_at_once(output: &Output, told: Outcome, stop: &Stop) -> Result<Option<Failure>, Failure> {
+    let show = output.show(told);
+    tokio::pin!(show);
+    tokio::select! {
+        biased;
+        shown = &mut show => shown.map(|()| None),
+        failure = stop.raised() => match timeout(SHOWN_WAIT, show).await {
+            Ok(shown) => shown.map(|()| Some(failure)),
+            Err(_) => Err(failure),
+        },
     }
 }
 
