@@ -86,7 +86,11 @@ pub enum Outcome {
         posted: Vec<PostedArticle>,
         one: bool,
     },
-    Outbox(Vec<OutboxPost>),
+    Outbox {
+        posts: Vec<OutboxPost>,
+        /// The line that sends them.
+        resume: String,
+    },
     Deleted {
         area: String,
         seq: Seq,

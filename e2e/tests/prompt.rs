@@ -173,6 +173,10 @@ async fn the_prompt_goes_on_while_there_is_no_agent_and_what_is_posted_waits() {
     prompt.type_line("--timeout 300ms post precious words").await;
     prompt.shows("In the outbox").await;
     prompt.prompts("ana news> ").await;
+    prompt.type_line("outbox").await;
+    prompt.shows("precious words").await;
+    prompt.shows(&format!("To send: gaceta --agents {} post --resume", deployment.agent.address)).await;
+    prompt.prompts("ana news> ").await;
     // Without a limit of one's own there is time enough for an agent that comes back.
     prompt.type_line("subscriptions").await;
     prompt.shows("… waiting for an agent").await;

@@ -1,7 +1,7 @@
 //! Posting, so that each text arrives exactly once (I1): saved, sent until there is a definite answer, then removed.
 
 use super::delivery::{Outgoing, Report, Sender, refuses};
-use super::lines::Form;
+use super::lines::{self, Form};
 use super::outgoing::{self, Texts};
 use crate::command::PostArgs;
 use crate::context::Identity;
@@ -86,7 +86,7 @@ pub async fn outbox(session: &Session) -> Result<Outcome, Failure> {
     let outbox = Outbox::new(&session.settings.state_dir);
     let waiting = outbox.list(owner(&identity))?;
     note_damaged(session, &outbox);
-    Ok(Outcome::Outbox(waiting))
+    Ok(Outcome::Outbox { posts: waiting, resume: lines::resume(&session.settings) })
 }
 
 fn note_damaged(session: &Session, outbox: &Outbox) {

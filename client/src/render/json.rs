@@ -117,7 +117,7 @@ fn value(outcome: &Outcome) -> Value {
             *one,
         ),
         Outcome::Posted { posted, one } => list_or_one(posted.iter().map(|posted| json!(posted)), *one),
-        Outcome::Outbox(posts) => posts
+        Outcome::Outbox { posts, .. } => posts
             .iter()
             .map(|p| json!({"id": p.id, "area": p.area, "created_at": rfc3339(p.created_at_us), "body": p.body}))
             .collect(),

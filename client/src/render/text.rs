@@ -83,8 +83,8 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
         Outcome::Followed { area, items, expired } => followed(area, items, *expired, style),
         Outcome::Moved { moved, undone, .. } => self::moved(moved, *undone),
         Outcome::Posted { posted, .. } => Shown::data(posted.iter().map(posted_line).collect()),
-        Outcome::Outbox(posts) => {
-            list(posts, "Nothing waits in the outbox.", |rows| outbox_table(rows, style))
+        Outcome::Outbox { posts, resume } => {
+            list(posts, "Nothing waits in the outbox.", |rows| outbox_table(rows, resume, style))
         }
         Outcome::Deleted { area, seq, already } => {
             let when = if *already { "was deleted already" } else { "is deleted" };
@@ -225,7 +225,7 @@ fn posted_line(posted: &PostedArticle) -> String {
     format!("{}#{}{duplicate}\n", sanitise::line(&posted.area), posted.seq)
 }
 
-fn outbox_table(posts: &[OutboxPost], style: Style) -> String {
+fn outbox_table(posts: &[OutboxPost], resume: &str, style: Style) -> String {
     const BODY_COLUMNS_MAX: usize = 50;
     let row = |post: &OutboxPost| {
         let text = cut(&sanitise::line(&post.body), BODY_COLUMNS_MAX, style);
@@ -233,7 +233,7 @@ fn outbox_table(posts: &[OutboxPost], style: Style) -> String {
     };
     let mut shown = table(["!ID", "AREA", "!SINCE", "TEXT"], posts.iter().map(row).collect(), style);
     if style.terminal.is_some() {
-        shown += "To send: gaceta post --resume\n";
+        shown += &format!("To send: {}\n", sanitise::line(resume));
     }
     shown
 }
@@ -362,7 +362,7 @@ mod tests {
             Outcome::Areas(Vec::new()),
             Outcome::Subscriptions(Vec::new()),
             Outcome::NothingUnread { subscriptions: 1 },
-            Outcome::Outbox(Vec::new()),
+            Outcome::Outbox { posts: Vec::new(), resume: String::new() },
             Outcome::Reading(Reading { from: 1, ..Reading::default() }),
         ] {
             let shown = outcome(&nothing, PIPE);
