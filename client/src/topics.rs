@@ -11,7 +11,7 @@ Exit codes:
   6    the service cannot be reached or is busy: a repeat is safe, posts wait in the outbox
   7    a conflict: a name that is taken, the same id with another text
   130  interrupted by Ctrl-C (SIGINT)
-  143  ended by SIGTERM
+  143  ended by SIGTERM, or its terminal was closed
 
 With --json the reason is one line on standard error: {\"error\": {\"code\", \"message\"}}. Its code is one of invalid, \
 too_large, local (a file, the terminal) [1], usage [2], not_found [3], unauthenticated [4], denied [5], unavailable, busy, \
