@@ -133,13 +133,24 @@ async fn ask(prompt: &str) -> Result<Password, Failure> {
     let mut terminal = Terminal::open()?;
     let _hidden = terminal.without_echo()?;
     Output::on_terminal(&format!("{prompt}: "));
-    let answer = terminal.read().await;
-    Output::on_terminal("\n"); // the person's own newline was not echoed
+    let answer = {
+        let _line = EndsLine;
+        terminal.read().await
+    };
     let text = String::from_utf8(answer?).map_err(|_| Failure::invalid("the password is not UTF-8"))?;
     if text.is_empty() {
         return Err(Failure::new(Kind::Local, "no password was given")); // Ctrl-D
     }
     one_password(text)
+}
+
+/// Ends the line of a question when it is dropped: the person's own newline was not echoed, and Ctrl-C has none.
+struct EndsLine;
+
+impl Drop for EndsLine {
+    fn drop(&mut self) {
+        Output::on_terminal("\n");
+    }
 }
 
 struct Terminal {

@@ -21,6 +21,7 @@ pub use sanitise::{block, columns, line};
 use crate::exit::{Failure, Kind};
 use crate::guide::Entry;
 use crate::outcome::Outcome;
+use crate::stop::Signal;
 use crate::terminal::detached;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,6 +174,13 @@ impl Output {
     pub fn failure(&self, failure: &Failure) {
         if failure.kind == Kind::OutputClosed {
             return;
+        }
+        if failure.kind == Kind::Interrupted(Signal::Interrupt)
+            && self.style.stderr_terminal
+            && !self.style.json
+        {
+            // The terminal has written ^C, and whatever comes next is to begin a line.
+            self.to_stderr(if Self::is_dumb() { "\n" } else { CLEAR_LINE });
         }
         let text = match (self.style.json, failure.kind) {
             (true, _) => json::failure(failure),
