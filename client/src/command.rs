@@ -243,7 +243,7 @@ impl ReadArgs {
 pub struct PostArgs {
     #[arg(required_unless_present_any = ["resume", "in_area"], add = Completes::SubscribedAreas)]
     pub area: Option<String>,
-    /// Words are joined by blanks; - reads standard input; without any, on a terminal: your editor
+    /// Words are joined by blanks; - reads standard input, - < FILE a file; without any, on a terminal: your editor
     pub text: Vec<String>,
     /// One article for each line
     #[arg(long)]

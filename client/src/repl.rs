@@ -69,7 +69,12 @@ pub async fn prompt(
             Ok(line) => line,
             // Ctrl-C on a line: a new line. A signal from outside is no more than that.
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => continue,
-            Err(ReadlineError::Eof) => return Ok(ExitCode::SUCCESS),
+            Err(ReadlineError::Eof) => {
+                if Output::is_dumb() {
+                    Output::on_terminal("\n"); // elsewhere the editor of lines ends its line
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
             Err(error) => return Err(error).context("cannot read the terminal"),
         };
         let Some(command) = prompt.understand(line) else { continue };

@@ -121,9 +121,9 @@ pub async fn read_text(bytes_max: usize) -> Result<Vec<u8>, Failure> {
     check_size(bytes, bytes_max)
 }
 
-fn check_size(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+pub fn check_size(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     if bytes.len() > bytes_max {
-        let why = format!("standard input is over {} KiB: nothing was sent", bytes_max / 1024);
+        let why = format!("the text is over {} KiB: nothing was sent", bytes_max / 1024);
         return Err(Failure::service(ErrorCode::TooLarge, why));
     }
     Ok(bytes)

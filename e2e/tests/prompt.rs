@@ -227,3 +227,40 @@ async fn i1_what_waits_in_the_outbox_is_told_when_the_prompt_begins() {
     let mut prompt = Terminal::start(&ana.command(&[]));
     assert!(!prompt.shows("ana 1 unread> ").await.contains("outbox"));
 }
+
+#[tokio::test]
+async fn the_line_that_an_error_gives_for_a_draft_posts_it_at_the_prompt_too() {
+    let deployment = Deployment::start(1).await;
+    let (mut prompt, ana, _) = at_the_prompt(&deployment, "ana> ").await;
+    prompt.type_line("post nwes A text that is kept").await;
+    prompt.shows("post AREA - < ").await;
+    prompt.prompts("ana> ").await;
+    let draft = fs::read_dir(ana.state().join("drafts")).unwrap().find_map(|file| {
+        let path = file.unwrap().path();
+        path.extension().is_some_and(|extension| extension == "txt").then_some(path)
+    });
+    let draft = draft.unwrap();
+    prompt.type_line(&format!("gaceta post news - < {}", draft.display())).await;
+    prompt.shows("news#1").await;
+    prompt.prompts("ana 1 unread> ").await;
+    assert_eq!(ana.bodies("news").await, ["A text that is kept"]);
+    prompt.type_line("post news - < /nowhere/draft.txt").await;
+    prompt.shows("gaceta: cannot read /nowhere/draft.txt").await;
+}
+
+#[tokio::test]
+async fn after_ctrl_c_the_shell_begins_a_line() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    let mut asking = Terminal::start(&ana.command(&["passwd"]));
+    asking.shows("Old password: ").await;
+    asking.type_keys(CTRL_C).await;
+    assert_eq!(asking.ends().await.0.code(), Some(130));
+    assert!(String::from_utf8_lossy(asking.written()).contains("Old password: \r\n"));
+    let mut following = Terminal::start(&ana.command(&["follow"]));
+    ana.json("post news now").await;
+    following.shows("now").await;
+    following.type_keys(CTRL_C).await;
+    assert_eq!(following.ends().await.0.code(), Some(130));
+    assert!(!following.screen().has("^C"), "what comes next would stand behind it");
+}

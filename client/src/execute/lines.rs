@@ -25,6 +25,15 @@ pub fn resume(settings: &Settings) -> String {
     format!("{} post --resume", gaceta(settings))
 }
 
+/// Takes the last reading of `area` back. It is for a session, which knows its agents by itself.
+pub fn undo(settings: &Settings, area: &str) -> String {
+    let context = match settings.context.as_str() {
+        CONTEXT_DEFAULT => String::new(),
+        context => format!("--context {context} "),
+    };
+    format!("gaceta {context}undo {}", quoted(area))
+}
+
 /// A text that was kept, with the line that posts it to `area`; without one the person has to say where it belongs.
 pub fn kept(settings: &Settings, path: PathBuf, area: Option<&str>, form: Form) -> Box<Kept> {
     let gaceta = gaceta(settings);
@@ -62,7 +71,9 @@ mod tests {
         let line = |settings: &Settings, area, form| kept(settings, "/a b/x.txt".into(), area, form).post;
         assert_eq!(line(&settings, Some("news"), Form::OneText), "gaceta post news - < '/a b/x.txt'");
         assert_eq!(line(&settings, None, Form::Lines), "gaceta post --lines AREA - < '/a b/x.txt'");
+        assert_eq!(undo(&settings, "City News"), "gaceta undo 'City News'");
         settings.context = "work".into();
+        assert_eq!(undo(&settings, "news"), "gaceta --context work undo news");
         settings.agents = Some(vec!["a:1".into(), "b:2".into()]);
         assert_eq!(resume(&settings), "gaceta --context work --agents a:1,b:2 post --resume");
         assert_eq!(

@@ -9,7 +9,7 @@ mod contexts;
 mod delivery;
 mod exec;
 pub mod follow;
-mod lines;
+pub mod lines;
 mod man;
 pub mod outgoing;
 pub mod posting;

@@ -5,12 +5,13 @@ use super::lines::{self, Form};
 use crate::command::PostArgs;
 use crate::drafts::{self, Draft};
 use crate::editor::Editor;
-use crate::exit::{Failure, Kept};
+use crate::exit::{Failure, Kept, Kind};
 use crate::files;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::terminal;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -37,6 +38,11 @@ pub struct Texts {
 pub async fn texts(session: &Session, area: &str, args: &PostArgs, stop: &Stop) -> Result<Texts, Failure> {
     let words = args.words();
     let reads_stdin = matches!(words.as_slice(), [] | [_]) && words.first().is_none_or(|word| *word == "-");
+    if let ["-", "<", file] = words.as_slice() {
+        // The prompt has no shell that would do it, and this is the line that the error with a draft gives.
+        let bytes_max = if args.lines { LINES_BYTES_MAX } else { TEXT_BYTES_MAX };
+        return Ok(Texts { bodies: split(&read_file(file, bytes_max).await?, args.lines)?, draft: None });
+    }
     if !reads_stdin {
         let bodies = split(words.join(" ").as_bytes(), args.lines)?;
         return Ok(Texts { bodies, draft: None });
@@ -70,6 +76,16 @@ async fn stdin(session: &Session, is_typed: bool, bytes_max: usize) -> Result<Ve
         .output
         .note("Type the text, and Ctrl-D on a line of its own when it is complete (Ctrl-C to leave it).");
     terminal::read_text(bytes_max).await
+}
+
+async fn read_file(path: &str, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let file = path.to_owned();
+    let read = terminal::detached(move || {
+        let mut bytes = Vec::new();
+        File::open(file)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let failure = |error| Failure::new(Kind::Local, format!("cannot read {path}: {error}"));
+    terminal::check_size(read.await.map_err(failure)?, bytes_max)
 }
 
 /// With an editor, on the area's draft: whatever happens it is there the next time, unless it was posted or is empty.

@@ -8,8 +8,8 @@ mod sheet;
 
 use crate::command::PostArgs;
 use crate::execute::areas::subscriptions;
-use crate::execute::posting;
 use crate::execute::reading::{is_over, joined_to, mark_area, move_cursor, note_over, page, reading};
+use crate::execute::{lines, posting};
 use crate::exit::{Failure, Kind};
 use crate::outcome::{Item, Outcome};
 use crate::session::{Located, Session};
@@ -266,8 +266,8 @@ impl Walk<'_> {
             insist(session, async || move_cursor(session, &located.area, &located.nodes, false).await)
                 .await?;
         let area = &located.area.name;
-        let word = shlex::try_quote(area).unwrap_or_default();
-        let note = format!("{area}: read to #{}. To take it back: gaceta undo {word}", moved.cursor.cursor);
+        let undo = lines::undo(&self.session.settings, area);
+        let note = format!("{area}: read to #{}. To take it back: {undo}", moved.cursor.cursor);
         self.sheet.note(&note).await
     }
 

@@ -2,6 +2,7 @@
 
 use super::{joined_to, mark_area, page, place, reading};
 use crate::command::ReadArgs;
+use crate::execute::lines;
 use crate::exit::{Failure, Kind};
 use crate::outcome::{Item, Outcome, Reading};
 use crate::pager::{Going, Pager, Piece};
@@ -113,11 +114,11 @@ impl PagedReader<'_> {
             let note = match shown.filter(|_| ended.well) {
                 Some(_) if keep => String::new(),
                 Some(shown) => format!(
-                    "Read: {area}#{} to #{}, all that {} was given. To take it back: gaceta undo {}",
+                    "Read: {area}#{} to #{}, all that {} was given. To take it back: {}",
                     shown.from,
                     shown.upto,
                     ended.name,
-                    shlex::try_quote(area).unwrap_or_default()
+                    lines::undo(&self.session.settings, area)
                 ),
                 None => format!("{} ended badly: nothing is marked as read.", ended.name),
             };
