@@ -5,6 +5,8 @@ mod fake;
 
 use fake::{AREA, Articles, Fake, Person, nobody};
 use gaceta::stop::{Signal, Stop};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use wire::{AreaId, ErrorCode, ErrorReply, NodeReply, NodeRequest, Post, Posted, RequestBody};
 
 #[tokio::test]
@@ -157,6 +159,40 @@ async fn one_bad_line_does_not_harm_its_neighbours() {
     assert_eq!(ana.printed()[0].as_array().map(Vec::len), Some(2));
     assert_eq!(articles.bodies(), ["one", "three"]);
     assert_eq!((ana.files("outbox"), ana.files("drafts")), (0, 1));
+}
+
+/// After the first batch the outbox takes nothing any more: a file stands where it was, which stops root as well.
+#[tokio::test]
+async fn i1_of_lines_that_arrived_in_part_only_the_others_are_a_draft() {
+    let articles = Articles::default();
+    let kept = articles.clone();
+    let state = Arc::new(Mutex::new(PathBuf::new()));
+    let of_ana = state.clone();
+    let node = Fake::node(move |request| {
+        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let state = of_ana.lock().unwrap().clone();
+        let outbox = state.join("outbox");
+        if outbox.is_dir() {
+            std::fs::rename(&outbox, state.join("away")).unwrap();
+            std::fs::write(&outbox, "").unwrap();
+        }
+        let results = posts.into_iter().map(|post| Ok(kept.take(post))).collect();
+        async { Ok(NodeReply::Posted { results }) }
+    })
+    .await;
+    let agent = Fake::agent(vec![node.address.clone()], 0, 0).await;
+    let ana = Person::log_in(&agent).await;
+    *state.lock().unwrap() = ana.settings.state_dir.clone();
+    let lines: Vec<String> = (1..=500).map(|n| format!("line {n}")).collect();
+    assert_eq!(ana.run(&format!("post news --lines '{}'", lines.join("\n"))).await, 1);
+    let posted = articles.bodies();
+    assert_eq!(posted, lines[..posted.len()], "the first of them");
+    assert_eq!(ana.printed()[0].as_array().map(Vec::len), Some(posted.len()), "what arrived is told");
+    let draft = ana.settings.state_dir.join("drafts");
+    let drafts: Vec<_> = std::fs::read_dir(draft).unwrap().map(|file| file.unwrap().path()).collect();
+    let [draft] = &drafts[..] else { panic!("{drafts:?}") };
+    let left: Vec<String> = std::fs::read_to_string(draft).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(left, lines[posted.len()..], "posting the draft doubles nothing");
 }
 
 #[tokio::test]

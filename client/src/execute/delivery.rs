@@ -49,6 +49,12 @@ impl Outgoing {
     }
 }
 
+/// Posts that could not be saved, and so were not sent.
+struct Unsaved {
+    posts: Vec<OutboxPost>,
+    failure: Failure,
+}
+
 /// What became of the posts.
 #[derive(Default)]
 pub struct Report {
@@ -70,7 +76,10 @@ impl Sender<'_> {
         let mut left = outgoing.into_iter().peekable();
         while left.peek().is_some() {
             let batch = next_batch(&mut left);
-            let entries = self.save(batch)?;
+            let entries = match self.save(batch) {
+                Ok(entries) => entries,
+                Err(unsaved) => return self.keep(unsaved, left),
+            };
             let posts = entries.len() as u64;
             if let Err(failure) = self.send_batch(nodes, entries).await {
                 let rest: Vec<_> = left.collect();
@@ -86,7 +95,7 @@ impl Sender<'_> {
     }
 
     /// All of them on the disk, before any is sent.
-    fn save(&self, batch: Vec<Outgoing>) -> anyhow::Result<Vec<Entry>> {
+    fn save(&self, batch: Vec<Outgoing>) -> Result<Vec<Entry>, Unsaved> {
         let (mut entries, mut new) = (Vec::new(), Vec::new());
         for outgoing in batch {
             match outgoing {
@@ -95,9 +104,24 @@ impl Sender<'_> {
             }
         }
         if !new.is_empty() {
-            entries.extend(self.outbox.save(new)?);
+            let saved = self.outbox.save(new.clone());
+            entries.extend(saved.map_err(|error| Unsaved { posts: new, failure: error.into() })?);
         }
         Ok(entries)
+    }
+
+    /// The outbox takes no more. These texts, and only these, are a draft: others were posted, or wait.
+    fn keep(&mut self, unsaved: Unsaved, left: impl Iterator<Item = Outgoing>) -> Result<(), Failure> {
+        let is_new = |outgoing: &Outgoing| matches!(outgoing, Outgoing::New(_));
+        let posts = unsaved.posts.into_iter().map(Outgoing::New).chain(left.filter(is_new)).collect();
+        self.refuse(posts, unsaved.failure)
+    }
+
+    /// After a definite answer. A file that cannot be removed is no reason to stop: its post is answered as a repeat.
+    fn remove(&mut self, entry: Entry) {
+        if let Err(error) = entry.remove() {
+            self.report.failure.get_or_insert(error.into());
+        }
     }
 
     /// Until every post of the batch has a definite answer. `Err`: sending more makes no sense now.
@@ -134,7 +158,7 @@ impl Sender<'_> {
                             id,
                             duplicate: posted.duplicate,
                         });
-                        entry.remove()?;
+                        self.remove(entry);
                     }
                     Err(failure) if refuses(&failure) => {
                         refused.push(Outgoing::Saved(entry));
@@ -175,7 +199,10 @@ impl Sender<'_> {
         let mut left = outgoing.into_iter().peekable();
         while left.peek().is_some() {
             // Some at a time: each is an open file while it is held.
-            let entries = self.save(next_batch(&mut left))?;
+            let entries = match self.save(next_batch(&mut left)) {
+                Ok(entries) => entries,
+                Err(unsaved) => return self.keep(unsaved, left),
+            };
             if let Some(first) = entries.first() {
                 let resume = lines::resume(&self.session.settings);
                 let id = first.post.id;
@@ -201,7 +228,7 @@ impl Sender<'_> {
         self.report.failure.get_or_insert(failure);
         for outgoing in outgoing {
             if let Outgoing::Saved(entry) = outgoing {
-                entry.remove()?;
+                self.remove(entry);
             }
         }
         Ok(())
@@ -209,6 +236,11 @@ impl Sender<'_> {
 }
 
 impl Report {
+    /// Whether some of the texts have arrived: then all of them together are no draft any more.
+    pub fn has_posted(&self) -> bool {
+        !self.posted.is_empty()
+    }
+
     pub async fn end(self, session: &Session, one: bool) -> Result<Outcome, Failure> {
         let outcome = Outcome::Posted { posted: self.posted, one };
         let Some(mut failure) = self.failure else { return Ok(outcome) };

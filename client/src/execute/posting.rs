@@ -23,16 +23,10 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
         Some(area) => outgoing::texts(session, area, &args, stop).await?,
         None => Texts::default(),
     };
-    // A pipe gives its text once.
-    let text = bodies.join("\n") + "\n";
-    let form = Form::of(&args);
     let posted = send(session, area.clone(), bodies, &args, stop).await;
     match (draft, area) {
         (Some(draft), Some(area)) => posted_from(session, &area, draft, posted),
-        (None, Some(area)) => {
-            posted.map_err(|failure| outgoing::kept(session, &area, failure, text.as_bytes(), form))
-        }
-        (_, None) => posted,
+        _ => posted,
     }
 }
 
@@ -65,17 +59,28 @@ async fn send(
     args: &PostArgs,
     stop: &Stop,
 ) -> Result<Outcome, Failure> {
+    // A pipe gives its text once.
+    let text = bodies.join("\n") + "\n";
+    let kept = |failure| match &area {
+        Some(area) => outgoing::kept(session, area, failure, text.as_bytes(), Form::of(args)),
+        None => failure,
+    };
     let identity = tokio::select! {
-        identity = session.identity() => identity?,
-        failure = stop.raised() => return Err(failure),
+        identity = session.identity() => identity.map_err(kept)?,
+        failure = stop.raised() => return Err(kept(failure)),
     };
     let outbox = Outbox::new(&session.settings.state_dir);
     let total = area.is_some().then_some(bodies.len() as u64);
     let progress = Progress::new(&session.output, "posting".into(), total);
     let mut sender = Sender { session, outbox, identity, stop, report: Report::default(), progress };
-    match area {
-        Some(area) => sender.post_new(area, bodies, args.id).await?,
-        None => sender.resume().await?,
+    let sent = match area.clone() {
+        Some(area) => sender.post_new(area, bodies, args.id).await,
+        None => sender.resume().await,
+    };
+    match sent {
+        Ok(()) => {}
+        Err(failure) if sender.report.has_posted() => drop(sender.report.failure.get_or_insert(failure)),
+        Err(failure) => return Err(kept(failure)),
     }
     note_damaged(session, &sender.outbox);
     sender.report.end(session, !args.lines && !args.resume).await
