@@ -62,13 +62,9 @@ impl Draft {
 
 /// Keeps a text that cannot be posted as it is: as the area's draft if there is none yet.
 pub fn keep(settings: &Settings, area: &str, text: &[u8]) -> anyhow::Result<PathBuf> {
-    let wanted = path(settings, area);
-    let path = match wanted.exists() {
-        true => dir(settings).join(format!("{}.txt", Uuid::now_v7())),
-        false => wanted,
-    };
-    files::replace(&path, text)?;
-    Ok(path)
+    let draft = Draft::open(settings, area, 0)?; // not one that an editor has, or with a text in it
+    files::replace(&draft.path, text)?;
+    Ok(draft.path.clone())
 }
 
 fn create(path: &Path) -> anyhow::Result<()> {

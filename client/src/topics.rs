@@ -31,7 +31,8 @@ Environment (an option goes before its variable, a variable before the config):
   XDG_CONFIG_HOME  the config is in gaceta/ below it [default: ~/.config]
 
 `follow --exec` gives its program GACETA_AREA, GACETA_SEQ, GACETA_ID, GACETA_AUTHOR and GACETA_POSTED_AT, as they were written; for \
-an article that was deleted GACETA_AREA, GACETA_SEQ and GACETA_DELETED=1.";
+an article that was deleted GACETA_AREA, GACETA_SEQ and GACETA_DELETED=1. Besides, it has the environment of gaceta, GACETA_TOKEN \
+included: it may call gaceta itself.";
 
 #[cfg(test)]
 mod tests {
