@@ -67,6 +67,19 @@ pub fn keep(settings: &Settings, area: &str, text: &[u8]) -> anyhow::Result<Path
     Ok(draft.path.clone())
 }
 
+/// This text was posted: if it is what was kept for the area, it is no draft any more. Offered again it would be posted twice.
+pub fn posted(settings: &Settings, area: &str, text: &str) {
+    let text = text.trim_end_matches('\n').as_bytes();
+    let is_it = |kept: &[u8]| kept.strip_suffix(b"\n").unwrap_or(kept) == text;
+    let kept = files::read_if_there(&path(settings, area)).ok().flatten();
+    if kept.is_some_and(|kept| is_it(&kept))
+        && let Ok(draft) = Draft::open(settings, area, usize::MAX)
+        && (is_it(&draft.before) || draft.before.is_empty())
+    {
+        draft.remove(); // or the empty one that is made while an editor has the other
+    }
+}
+
 fn create(path: &Path) -> anyhow::Result<()> {
     files::create_private(path).map(drop).with_context(|| format!("cannot make {}", path.display()))
 }
@@ -108,6 +121,13 @@ mod tests {
         Draft::open(&settings, "city news", 10).unwrap().remove();
         let fresh = Draft::open(&settings, "city news", 10).unwrap();
         assert_eq!((&fresh.path, fresh.before.len()), (&kept, 0));
+        drop(fresh);
+        assert_eq!(keep(&settings, "city news", b"posted from the file\n").unwrap(), kept);
+        posted(&settings, "City News", "another\n");
+        assert!(kept.exists());
+        posted(&settings, "City News", "posted from the file\n");
+        assert!(!kept.exists(), "or it would be offered once more");
+        let _fresh = Draft::open(&settings, "city news", 10).unwrap();
         assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -5,7 +5,7 @@ use super::lines::{self, Form};
 use super::outgoing::{self, Texts};
 use crate::command::PostArgs;
 use crate::context::Identity;
-use crate::drafts::Draft;
+use crate::drafts::{self, Draft};
 use crate::exit::Failure;
 use crate::outbox::{Entry, Outbox, Owner};
 use crate::outcome::{OutboxPost, Outcome};
@@ -23,9 +23,14 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
         Some(area) => outgoing::texts(session, area, &args, stop).await?,
         None => Texts::default(),
     };
-    let posted = send(session, area.clone(), bodies, &args, stop).await;
+    let text = bodies.join("\n") + "\n";
+    let posted = send(session, area.clone(), bodies, &text, &args, stop).await;
     match (draft, area) {
         (Some(draft), Some(area)) => posted_from(session, &area, draft, posted),
+        (None, Some(area)) if posted.is_ok() => {
+            drafts::posted(&session.settings, &area, &text);
+            posted
+        }
         _ => posted,
     }
 }
@@ -56,11 +61,11 @@ async fn send(
     session: &Session,
     area: Option<String>,
     bodies: Vec<String>,
+    text: &str,
     args: &PostArgs,
     stop: &Stop,
 ) -> Result<Outcome, Failure> {
     // A pipe gives its text once.
-    let text = bodies.join("\n") + "\n";
     let kept = |failure| match &area {
         Some(area) => outgoing::kept(session, area, failure, text.as_bytes(), Form::of(args)),
         None => failure,
