@@ -1,6 +1,7 @@
 //! The service, on behalf of whoever is logged in: which agents to ask, where an area's nodes are, how much time is left.
 
 use crate::context::{Context, Identity};
+use crate::execute::lines;
 use crate::exit::Failure;
 use crate::render::Output;
 use crate::settings::{AGENT_DEFAULT, Settings};
@@ -88,10 +89,12 @@ impl Session {
     pub fn require_login(&self) -> Result<(), Failure> {
         match self.token() {
             Some(_) => Ok(()),
-            None => Err(Failure::service(
-                ErrorCode::Unauthenticated,
-                "not logged in: `gaceta login NAME`, or `gaceta register NAME` for a new account",
-            )),
+            None => {
+                let [login, register] =
+                    ["login NAME", "register NAME"].map(|command| lines::in_context(&self.settings, command));
+                let why = format!("not logged in: `{login}`, or `{register}` for a new account");
+                Err(Failure::service(ErrorCode::Unauthenticated, why))
+            }
         }
     }
 

@@ -289,7 +289,10 @@ impl<'a> Race<'a> {
     }
 
     fn out_of_time(&self, started: Instant) -> Failure {
-        let waited_ms = started.elapsed().as_millis();
+        let waited = match started.elapsed() {
+            long if long >= Duration::from_secs(1) => format!("{:.0} s", long.as_secs_f64()),
+            short => format!("{} ms", short.as_millis()),
+        };
         let last = self.last.as_ref();
         let why = last.map_or("no answer".into(), |last| last.message.clone());
         let code =
@@ -297,7 +300,7 @@ impl<'a> Race<'a> {
         let what = self.what;
         Failure::service(
             code,
-            format!("{what} could not be reached within {waited_ms} ms: {why}; a repeat is safe"),
+            format!("{what} could not be reached within {waited}: {why}; a repeat is safe"),
         )
     }
 }

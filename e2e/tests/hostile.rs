@@ -98,9 +98,9 @@ async fn articles_on_a_terminal() {
     assert_eq!(walk.screen().last(), "Nothing more unread.");
 }
 
-/// Ctrl-C is shown by the kernel.
+/// Ctrl-C is shown by the kernel, and taken away by us.
 fn without_echo(written: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(written).replace("^C", "").into_bytes()
+    String::from_utf8_lossy(written).replace("^C", "").replace("\r\x1b[K", "").into_bytes()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The words that start the client here: from a checkout through cargo, elsewhere as installed.
 fn client_program() -> &'static str {
-    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() { "cargo run -q -p gaceta --" } else { "gaceta" }
+    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() { "cargo run -q --bin gaceta --" } else { "gaceta" }
 }
 
 /// The line with which a second terminal joins as somebody else, in a context of its own.

@@ -25,13 +25,17 @@ pub fn resume(settings: &Settings) -> String {
     format!("{} post --resume", gaceta(settings))
 }
 
-/// Takes the last reading of `area` back. It is for a session, which knows its agents by itself.
+/// Takes the last reading of `area` back.
 pub fn undo(settings: &Settings, area: &str) -> String {
-    let context = match settings.context.as_str() {
-        CONTEXT_DEFAULT => String::new(),
-        context => format!("--context {context} "),
-    };
-    format!("gaceta {context}undo {}", quoted(area))
+    in_context(settings, &format!("undo {}", quoted(area)))
+}
+
+/// A command of this context's session, which knows its agents by itself.
+pub fn in_context(settings: &Settings, command: &str) -> String {
+    match settings.context.as_str() {
+        CONTEXT_DEFAULT => format!("gaceta {command}"),
+        context => format!("gaceta --context {context} {command}"),
+    }
 }
 
 /// A text that was kept, with the line that posts it to `area`; without one the person has to say where it belongs.

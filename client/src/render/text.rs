@@ -8,7 +8,7 @@ use crate::outcome::{
     ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
 };
 use crate::values::duration_text;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::{AreaDetails, AreaSummary, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
 
 /// Of missing or damaged numbers, as text.
@@ -18,6 +18,10 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
     match outcome {
         Outcome::Nothing => Shown::default(),
         Outcome::Text(text) => Shown::data(text.clone()),
+        Outcome::Written { files } if style.terminal.is_some() => {
+            let dir = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("."));
+            Shown::note(format!("{} in {}.", count(files.len() as i64, "page"), dir.display()))
+        }
         Outcome::Written { files } => {
             let line = |file: &PathBuf| sanitise::line(&file.to_string_lossy()) + "\n";
             Shown::data(files.iter().map(line).collect())

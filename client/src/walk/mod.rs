@@ -140,8 +140,8 @@ impl Walk<'_> {
             }
         }
         match self.left_unread.as_slice() {
-            [] => self.sheet.note("Nothing more unread.").await?,
-            skipped => self.sheet.note(&format!("That is all. Skipped: {}.", skipped.join(", "))).await?,
+            [] => self.sheet.end("Nothing more unread.").await?,
+            skipped => self.sheet.end(&format!("That is all. Skipped: {}.", skipped.join(", "))).await?,
         }
         Ok(Outcome::Nothing)
     }

@@ -64,11 +64,17 @@ impl Sheet {
     }
 
     pub async fn help(&mut self) -> Result<(), Failure> {
-        self.print(&(HELP.join("\n") + "\n")).await
+        self.print(&(HELP.join("\n") + "\n\n")).await
     }
 
+    /// Something about the articles, apart from the one after it.
     pub async fn note(&mut self, note: &str) -> Result<(), Failure> {
-        self.print(&format!("{}\n", render::line(note))).await
+        self.print(&format!("{}\n\n", render::line(note))).await
+    }
+
+    /// The last word.
+    pub async fn end(&mut self, word: &str) -> Result<(), Failure> {
+        self.print(&format!("{}\n", render::line(word))).await
     }
 
     /// An article or a deleted one, as far as no key stops it.
