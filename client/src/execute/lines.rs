@@ -22,7 +22,7 @@ impl Form {
 
 /// Sends what waits in the outbox.
 pub fn resume(settings: &Settings) -> String {
-    format!("{} post --resume", gaceta(settings))
+    format!("{} post --resume", gaceta_there(settings))
 }
 
 /// Takes the last reading of `area` back.
@@ -32,15 +32,12 @@ pub fn undo(settings: &Settings, area: &str) -> String {
 
 /// A command of this context's session, which knows its agents by itself.
 pub fn in_context(settings: &Settings, command: &str) -> String {
-    match settings.context.as_str() {
-        CONTEXT_DEFAULT => format!("gaceta {command}"),
-        context => format!("gaceta --context {context} {command}"),
-    }
+    format!("{} {command}", gaceta(settings))
 }
 
 /// A text that was kept, with the line that posts it to `area`; without one the person has to say where it belongs.
 pub fn kept(settings: &Settings, path: PathBuf, area: Option<&str>, form: Form) -> Box<Kept> {
-    let gaceta = gaceta(settings);
+    let gaceta = gaceta_there(settings);
     let area = area.map_or_else(|| "AREA".into(), quoted);
     let lines = match form {
         Form::OneText => "",
@@ -51,14 +48,16 @@ pub fn kept(settings: &Settings, path: PathBuf, area: Option<&str>, form: Form) 
 }
 
 fn gaceta(settings: &Settings) -> String {
-    let mut line = "gaceta".to_owned();
-    if settings.context != CONTEXT_DEFAULT {
-        line += &format!(" --context {}", settings.context);
+    match settings.context.as_str() {
+        CONTEXT_DEFAULT => "gaceta".to_owned(),
+        context => format!("gaceta --context {context}"),
     }
-    if let Some(agents) = &settings.agents {
-        line += &format!(" --agents {}", agents.join(","));
-    }
-    line
+}
+
+/// The same for this service, whatever the session knows.
+fn gaceta_there(settings: &Settings) -> String {
+    let agents = settings.agents.as_ref().map(|agents| format!(" --agents {}", agents.join(",")));
+    gaceta(settings) + &agents.unwrap_or_default()
 }
 
 fn quoted(word: &str) -> String {

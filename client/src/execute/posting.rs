@@ -23,7 +23,8 @@ pub async fn post(session: &Session, args: PostArgs, stop: &Stop) -> Result<Outc
         Some(area) => outgoing::texts(session, area, &args, stop).await?,
         None => Texts::default(),
     };
-    let text = bodies.join("\n") + "\n";
+    // What was written in an editor is in its draft; a pipe gives its text once.
+    let text = if draft.is_some() { String::new() } else { bodies.join("\n") + "\n" };
     let posted = send(session, area.clone(), bodies, &text, &args, stop).await;
     match (draft, area) {
         (Some(draft), Some(area)) => posted_from(session, &area, draft, posted),
@@ -65,7 +66,6 @@ async fn send(
     args: &PostArgs,
     stop: &Stop,
 ) -> Result<Outcome, Failure> {
-    // A pipe gives its text once.
     let kept = |failure| match &area {
         Some(area) => outgoing::kept(session, area, failure, text.as_bytes(), Form::of(args)),
         None => failure,

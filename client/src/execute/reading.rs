@@ -290,7 +290,7 @@ pub async fn move_cursor(
 mod tests {
     use super::*;
 
-    fn page(from: i64, upto: i64, generation: i64) -> Page {
+    pub(super) fn page(from: i64, upto: i64, generation: i64) -> Page {
         Page {
             area_id: wire::AreaId(1),
             from,

@@ -182,22 +182,8 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::page;
     use super::*;
-
-    fn page(from: Seq, upto: Seq, generation: i64) -> Page {
-        Page {
-            area_id: wire::AreaId(1),
-            from,
-            upto,
-            generation,
-            cursor: 0,
-            last_seq: 9,
-            expired_through: 0,
-            articles: Vec::new(),
-            deleted: Vec::new(),
-            more: false,
-        }
-    }
 
     #[test]
     fn i3_only_whole_pieces_without_a_gap_are_marked() {
