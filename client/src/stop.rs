@@ -86,6 +86,15 @@ impl Stop {
     /// Waits until it is raised, and says so as a failure.
     pub async fn raised(&self) -> Failure {
         self.token.cancelled().await;
+        self.failure()
+    }
+
+    /// Whether it was raised already, for who is about to begin something that is not broken off again.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.token.is_cancelled() { Err(self.failure()) } else { Ok(()) }
+    }
+
+    fn failure(&self) -> Failure {
         let signal = self.signal.get().copied().unwrap_or(Signal::Interrupt);
         Failure::new(Kind::Interrupted(signal), "interrupted")
     }

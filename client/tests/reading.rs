@@ -244,3 +244,27 @@ async fn i5_a_follower_ends_with_its_last_area_and_with_its_session() {
         assert_eq!(ana.run("follow").await, code);
     }
 }
+
+#[tokio::test]
+async fn i3_who_is_told_to_stop_while_an_article_is_being_marked_begins_with_no_other() {
+    let stop = Stop::default();
+    let raised = stop.clone();
+    let node = Fake::node(move |request| {
+        let reply = match request {
+            NodeRequest::Follow { .. } => followed(page(1, 2, 1)),
+            NodeRequest::MarkRead { marks } => {
+                raised.raise(Signal::Terminate);
+                Ok(marked(&marks))
+            }
+            other => panic!("{other:?}"),
+        };
+        async { reply }
+    })
+    .await;
+    let agent = Fake::agent(vec![node.address.clone()], 0, LAST).await;
+    let ana = Person::log_in(&agent).await;
+    let log = ana.dir.path().join("log");
+    let line = format!("follow --exec sh -c 'echo $GACETA_SEQ >> {}'", log.display());
+    assert_eq!(ana.run_until(&line, &stop).await, 143);
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "1\n");
+}

@@ -309,6 +309,9 @@ impl<'a> Follower<'a> {
     ) -> Result<bool, Failure> {
         for item in found {
             let Some(exec) = &self.exec else { return Ok(true) };
+            // The program before may have ended in the same moment in which this was told to stop: whichever was seen first, or
+            // while its mark was on the way.
+            stop.check()?;
             let ran = exec.run(&self.areas[at].name, &item, stop).await?;
             abort_at("follow-executed");
             if !matches!(ran, Ran::Stopped { is_done: false, .. }) {
