@@ -1,6 +1,6 @@
 //! Every request that an agent answers, and the function that answers it.
 
-use crate::{Agent, accounts, areas, registry, users};
+use crate::{Agent, accounts, areas, control, load, registry, settings, users};
 use server::Failure;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -89,5 +89,18 @@ async fn administrate(
         AdminRequest::UserEnable { name } => users::enable(agent, token, name).await,
         AdminRequest::UserSessions { name } => users::sessions(agent, token, name).await,
         AdminRequest::Audit { before, limit } => users::audit(agent, token, before, limit).await,
+        AdminRequest::NodeList => control::node_list(agent, token).await,
+        AdminRequest::NodeDrain { node } => control::node_drain(agent, token, node).await,
+        AdminRequest::NodeResume { node } => control::node_resume(agent, token, node).await,
+        AdminRequest::AgentList => control::agent_list(agent, token).await,
+        AdminRequest::Load { span_s } => load::load(agent, token, span_s).await,
+        AdminRequest::SettingsList => settings::list(agent, token).await,
+        AdminRequest::SettingsChange { changes, expected_version } => {
+            settings::change(agent, token, changes, expected_version).await
+        }
+        AdminRequest::SettingsStatus => settings::status(agent, token).await,
+        AdminRequest::SettingsWatch { version, wait_ms } => {
+            settings::watch(agent, token, version, wait_ms).await
+        }
     }
 }

@@ -13,10 +13,13 @@
 pub mod accounts;
 pub mod areas;
 pub mod attempts;
+pub mod control;
 pub mod dispatch;
+pub mod load;
 pub mod passwords;
 pub mod placement;
 pub mod registry;
+pub mod settings;
 pub mod twins;
 pub mod users;
 

@@ -5,7 +5,7 @@ use crate::service::PASSWORD;
 use uuid::Uuid;
 use wire::{
     AdminRequest, AgentRequest, AreaId, AreaSettings, ErrorCode, FollowArea, Mark, NodeReply, NodeRequest,
-    Password, Post, ReadFrom, Role, Shown,
+    Password, Post, ReadFrom, Role, SettingChange, Shown,
 };
 
 /// The code with which a node refused, also where the answer has a place for each post, mark or area.
@@ -52,6 +52,7 @@ pub fn node_requests(area_id: AreaId) -> Vec<NodeRequest> {
         | NodeRequest::Verify { .. } => true,
         NodeRequest::Check => false,  // open to everyone
         NodeRequest::Status => false, // about no area
+        NodeRequest::Report => false, // the leader's, by a token of the service's own
     });
     assert_eq!(kinds.count(), 10);
     requests
@@ -115,6 +116,18 @@ pub fn admin_requests(area_id: AreaId) -> Vec<AdminRequest> {
         AdminRequest::UserEnable { name: name() },
         AdminRequest::UserSessions { name: name() },
         AdminRequest::Audit { before: None, limit: 10 },
+        AdminRequest::NodeList,
+        AdminRequest::NodeDrain { node: "127.0.0.1:1".into() },
+        AdminRequest::NodeResume { node: "127.0.0.1:1".into() },
+        AdminRequest::AgentList,
+        AdminRequest::Load { span_s: 60 },
+        AdminRequest::SettingsList,
+        AdminRequest::SettingsChange {
+            changes: vec![SettingChange { name: "registration".into(), value: Some("closed".into()) }],
+            expected_version: None,
+        },
+        AdminRequest::SettingsStatus,
+        AdminRequest::SettingsWatch { version: 0, wait_ms: 1 },
     ];
     let kinds = requests.iter().filter(|request| match request {
         AdminRequest::AreaAdd { .. }
@@ -130,8 +143,17 @@ pub fn admin_requests(area_id: AreaId) -> Vec<AdminRequest> {
         | AdminRequest::UserDisable { .. }
         | AdminRequest::UserEnable { .. }
         | AdminRequest::UserSessions { .. }
-        | AdminRequest::Audit { .. } => true,
+        | AdminRequest::Audit { .. }
+        | AdminRequest::NodeList
+        | AdminRequest::NodeDrain { .. }
+        | AdminRequest::NodeResume { .. }
+        | AdminRequest::AgentList
+        | AdminRequest::Load { .. }
+        | AdminRequest::SettingsList
+        | AdminRequest::SettingsChange { .. }
+        | AdminRequest::SettingsStatus
+        | AdminRequest::SettingsWatch { .. } => true,
     });
-    assert_eq!(kinds.count(), 14);
+    assert_eq!(kinds.count(), 23);
     requests
 }

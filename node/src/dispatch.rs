@@ -49,6 +49,7 @@ async fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Resu
         NodeRequest::Follow { areas, wait_ms } => follow::follow(node, token, areas, wait_ms).await,
         NodeRequest::Verify { area_id, after } => articles::verify(node, token, area_id, after).await,
         NodeRequest::Status => status(node, token).await,
+        NodeRequest::Report => Err(ErrorReply::unavailable("not served by this node yet").into()),
     }
 }
 

@@ -5,9 +5,11 @@
 //! `tests/golden.rs` holds the exact bytes of each. Times are microseconds since 1970 UTC (`…_at_us`).
 
 mod agent;
+mod control;
 mod node;
 
 pub use agent::*;
+pub use control::*;
 pub use node::*;
 
 use crate::error::ErrorReply;

@@ -1,6 +1,9 @@
 //! What agents are asked and answer: accounts, sessions, areas, administration, and where nodes are.
 
-use super::{AreaId, Password, Seq, ServerStatus, Token};
+use super::{
+    AgentDetails, AreaId, Leader, LoadSample, NodeDetails, Password, Seq, ServerSettings, ServerStatus,
+    ServiceEvent, SettingChange, SettingDetails, Token,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -113,6 +116,34 @@ pub enum AdminRequest {
         before: Option<i64>,
         limit: u32,
     },
+    /// Nodes, with those that left or were lost lately, and what happened to them.
+    NodeList,
+    /// Takes the areas away from a node, named by its address or the beginning of its id. It goes on to serve whoever asks.
+    NodeDrain {
+        node: String,
+    },
+    NodeResume {
+        node: String,
+    },
+    /// Agents, who leads, and the last events.
+    AgentList,
+    /// The load of the last `span_s` seconds, and of each node now.
+    Load {
+        span_s: u32,
+    },
+    SettingsList,
+    /// All of these or none. With `expected_version` only if nobody has changed anything since.
+    SettingsChange {
+        changes: Vec<SettingChange>,
+        expected_version: Option<i64>,
+    },
+    /// Which server runs which version.
+    SettingsStatus,
+    /// Long poll: answers at once if the version is another one than `version`, else waits up to `wait_ms`.
+    SettingsWatch {
+        version: i64,
+        wait_ms: u32,
+    },
 }
 
 /// What an administrator may set of an area. `None` leaves it as it is (or the default for a new area).
@@ -202,6 +233,40 @@ pub enum AgentReply {
         /// Nodes that clients are sent to, of all that are registered.
         nodes_live: u32,
         nodes: u32,
+    },
+    NodeList {
+        nodes: Vec<NodeDetails>,
+        /// Newest first.
+        events: Vec<ServiceEvent>,
+    },
+    NodeChanged {
+        node: NodeDetails,
+        already: bool,
+    },
+    AgentList {
+        agents: Vec<AgentDetails>,
+        /// `None`: nobody leads at this moment.
+        leader: Option<Leader>,
+        events: Vec<ServiceEvent>,
+    },
+    /// Oldest first.
+    Load {
+        samples: Vec<LoadSample>,
+        nodes: Vec<NodeDetails>,
+    },
+    /// In the order in which people look for them.
+    Settings {
+        version: i64,
+        settings: Vec<SettingDetails>,
+    },
+    SettingsChanged {
+        version: i64,
+        /// Everything was as wanted.
+        already: bool,
+    },
+    SettingsStatus {
+        version: i64,
+        servers: Vec<ServerSettings>,
     },
 }
 

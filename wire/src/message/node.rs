@@ -1,6 +1,6 @@
 //! What nodes are asked and answer: posts, pages, cursors, and followers.
 
-use super::{AreaId, Seq, ServerStatus};
+use super::{AreaId, NodeReport, Seq, ServerStatus};
 use crate::error::ErrorReply;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,6 +58,9 @@ pub enum NodeRequest {
     },
     /// How this node is, for whoever wants to know what is wrong. Answered within a second or so.
     Status,
+    /// The leader's check, once a second. Its token is the service's own (`service.check_token` in the database), so that
+    /// no stranger can make a node believe that it is being checked.
+    Report,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +143,7 @@ pub enum NodeReply {
         node_id: Uuid,
         draining: bool,
     },
+    Reported(NodeReport),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

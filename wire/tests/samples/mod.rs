@@ -29,18 +29,22 @@ variants!(agent_request, AGENT_REQUESTS, AgentRequest:
     Announce Status);
 variants!(admin_request, ADMIN_REQUESTS, AdminRequest:
     AreaAdd AreaSet AreaRemove AreaRestore AreaList ArticleRemove UserList UserAdd UserPassword UserRole UserDisable
-    UserEnable UserSessions Audit);
+    UserEnable UserSessions Audit NodeList NodeDrain NodeResume AgentList Load SettingsList SettingsChange
+    SettingsStatus SettingsWatch);
 variants!(node_request, NODE_REQUESTS, NodeRequest:
-    Check Subscribe Unsubscribe Post Delete Read MarkRead CatchUp Undo Follow Verify Status);
+    Check Subscribe Unsubscribe Post Delete Read MarkRead CatchUp Undo Follow Verify Status Report);
 variants!(agent_reply, AGENT_REPLIES, AgentReply:
     LoggedIn Done Whoami Sessions Ended Areas Subscriptions Located AreaChanged AreaList UserList Audit
-    Status);
+    Status NodeList NodeChanged AgentList Load Settings SettingsChanged SettingsStatus);
 variants!(node_reply, NODE_REPLIES, NodeReply:
-    Checked Subscribed Unsubscribed Posted Deleted Page Marked CursorMoved Followed Verified Status);
+    Checked Subscribed Unsubscribed Posted Deleted Page Marked CursorMoved Followed Verified Status
+    Reported);
 variants!(error_code, ERROR_CODES, ErrorCode:
     Invalid TooLarge Unauthenticated Denied NotFound Conflict Busy Unavailable Draining);
 variants!(role, ROLES, Role: User Admin);
 variants!(keep, KEEPS, Keep: Forever Limit);
+variants!(node_state, NODE_STATES, NodeState: Announced Live Out Left);
+variants!(server_kind, SERVER_KINDS, ServerKind: Agent Node);
 variants!(read_from, READ_FROMS, ReadFrom: Unread Start After);
 variants!(verified_state, VERIFIED_STATES, VerifiedState: Kept Deleted Expired Missing Damaged);
 
@@ -150,6 +154,24 @@ pub fn admin_requests() -> Vec<(&'static str, AdminRequest)> {
         ("", AdminRequest::UserEnable { name: "Ben".into() }),
         ("", AdminRequest::UserSessions { name: "Ben".into() }),
         ("", AdminRequest::Audit { before: Some(1_000), limit: 50 }),
+        ("", AdminRequest::NodeList),
+        ("", AdminRequest::NodeDrain { node: "10.0.0.5:8005".into() }),
+        ("", AdminRequest::NodeResume { node: "0197".into() }),
+        ("", AdminRequest::AgentList),
+        ("", AdminRequest::Load { span_s: 600 }),
+        ("", AdminRequest::SettingsList),
+        (
+            "",
+            AdminRequest::SettingsChange {
+                changes: vec![
+                    SettingChange { name: "registration".into(), value: Some("closed".into()) },
+                    SettingChange { name: "keep_count".into(), value: None },
+                ],
+                expected_version: Some(7),
+            },
+        ),
+        ("", AdminRequest::SettingsStatus),
+        ("", AdminRequest::SettingsWatch { version: 7, wait_ms: 25_000 }),
     ]
 }
 
@@ -190,6 +212,7 @@ pub fn node_requests() -> Vec<(&'static str, NodeRequest)> {
         ),
         ("", NodeRequest::Verify { area_id: AREA, after: 5_000 }),
         ("", NodeRequest::Status),
+        ("", NodeRequest::Report),
         // Not that anybody asks for these: every width of an integer, and both signs.
         (" (1 byte, the most)", NodeRequest::Verify { area_id: AreaId(125), after: -125 }),
         (" (2 bytes)", NodeRequest::Verify { area_id: AreaId(126), after: -126 }),
@@ -355,7 +378,139 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
             },
         ),
         ("", AgentReply::Status { server: server_status(), nodes_live: 2, nodes: 3 }),
+        (
+            "",
+            AgentReply::NodeList {
+                nodes: vec![
+                    node_details(NodeState::Announced),
+                    node_details(NodeState::Live),
+                    node_details(NodeState::Out),
+                    NodeDetails {
+                        drained_at_us: None,
+                        settings_version: None,
+                        load: None,
+                        load_at_us: None,
+                        ..node_details(NodeState::Left)
+                    },
+                ],
+                events: vec![event()],
+            },
+        ),
+        ("", AgentReply::NodeChanged { node: node_details(NodeState::Live), already: true }),
+        (
+            "",
+            AgentReply::AgentList {
+                agents: vec![AgentDetails {
+                    agent_id: SOME_ID,
+                    address: "10.0.0.4:8000".into(),
+                    version: "0.1.0".into(),
+                    started_at_us: AT_US,
+                    seen_at_us: AT_US + 1,
+                    live: true,
+                    settings_version: Some(7),
+                }],
+                leader: Some(Leader {
+                    agent_id: SOME_ID,
+                    epoch: 3,
+                    taken_at_us: AT_US + 2,
+                    expires_at_us: AT_US + 3,
+                }),
+                events: vec![event()],
+            },
+        ),
+        (" (nobody leads)", AgentReply::AgentList { agents: vec![], leader: None, events: vec![] }),
+        (
+            "",
+            AgentReply::Load {
+                samples: vec![LoadSample {
+                    at_us: AT_US,
+                    epoch: 3,
+                    nodes: 2,
+                    sum: load(100.0),
+                    mean: load(50.0),
+                }],
+                nodes: vec![node_details(NodeState::Live)],
+            },
+        ),
+        (
+            "",
+            AgentReply::Settings {
+                version: 7,
+                settings: vec![SettingDetails {
+                    name: "registration".into(),
+                    value: "closed".into(),
+                    default: "open".into(),
+                    changed_at_us: Some(AT_US),
+                    allowed: "open or closed".into(),
+                    help: "Who may make an account.".into(),
+                }],
+            },
+        ),
+        ("", AgentReply::SettingsChanged { version: 8, already: true }),
+        (
+            "",
+            AgentReply::SettingsStatus {
+                version: 8,
+                servers: vec![
+                    ServerSettings {
+                        kind: ServerKind::Agent,
+                        id: SOME_ID,
+                        address: "10.0.0.4:8000".into(),
+                        version: Some(8),
+                    },
+                    ServerSettings {
+                        kind: ServerKind::Node,
+                        id: OTHER_ID,
+                        address: "10.0.0.5:8005".into(),
+                        version: None,
+                    },
+                ],
+            },
+        ),
     ]
+}
+
+/// Each field another value, from `first` on.
+fn load(first: f64) -> Load {
+    Load {
+        posts_s: first,
+        reads_s: first + 1.0,
+        follows_s: first + 2.0,
+        deletes_s: first + 3.0,
+        others_s: first + 4.0,
+        deliveries_s: first + 5.0,
+        followers: first + 6.0,
+        connections: first + 7.0,
+        queued_posts: first + 8.0,
+        memory_bytes: first + 9.5,
+    }
+}
+
+fn node_details(state: NodeState) -> NodeDetails {
+    NodeDetails {
+        node_id: OTHER_ID,
+        address: "10.0.0.5:8005".into(),
+        version: "0.1.0".into(),
+        state,
+        state_at_us: AT_US,
+        started_at_us: AT_US + 1,
+        drained_at_us: Some(AT_US + 2),
+        areas: 12,
+        settings_version: Some(7),
+        load: Some(load(1.0)),
+        load_at_us: Some(AT_US + 3),
+    }
+}
+
+fn event() -> ServiceEvent {
+    ServiceEvent {
+        event_id: 9,
+        at_us: AT_US,
+        epoch: Some(3),
+        kind: "node.out".into(),
+        subject: "10.0.0.5:8005".into(),
+        detail: "{}".into(),
+    }
 }
 
 fn server_status() -> ServerStatus {
@@ -433,5 +588,15 @@ pub fn node_replies() -> Vec<(&'static str, NodeReply)> {
             }),
         ),
         ("", NodeReply::Status { server: server_status(), node_id: SOME_ID, draining: true }),
+        (
+            "",
+            NodeReply::Reported(NodeReport {
+                node_id: SOME_ID,
+                version: "0.1.0".into(),
+                draining: true,
+                settings_version: Some(7),
+                load: load(1.0),
+            }),
+        ),
     ]
 }

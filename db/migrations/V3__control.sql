@@ -1,0 +1,118 @@
+-- What many agents and nodes need: who leads, who serves what, how it goes, what was done about it, and the version of
+-- the settings.
+
+-- Who leads: one row, by the database's clock. A leader that is paused does not know that its time is over, so each of
+-- its writes asks for its epoch in the statement itself (I7). Not an advisory lock: those are lost when a database fails
+-- over, and outlive a connection whose client has gone.
+create table leader (
+    single boolean primary key default true check (single),
+    holder uuid,                         -- an agent; null: nobody leads
+    epoch bigint not null default 0,     -- one more at each take-over
+    taken_at timestamptz,
+    expires_at timestamptz not null default '-infinity'
+) with (fillfactor = 50);
+insert into leader default values;
+
+-- The fence: the epoch, and the lease row locked against whoever would take over, or no row. Every write of a leader is
+-- one statement that begins with `with lease as (select epoch from lease($1, $2) epoch)` and writes from it.
+create function lease(agent uuid, held_epoch bigint) returns setof bigint language sql volatile as $$
+    select l.epoch from leader l where l.holder = agent and l.epoch = held_epoch for share
+$$;
+
+-- What the leader shows nodes when it checks them: strangers must not be able to make a node believe that it is checked.
+alter table service add column check_token bytea not null
+    default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()); -- from the system's strong source: 244 random bits
+
+create table agents (
+    agent_id uuid primary key,           -- a new one at each start
+    address text not null,               -- where it listens, for people to recognise it
+    version text not null,
+    started_at timestamptz not null default now(),
+    seen_at timestamptz not null default now(), -- it writes this each second
+    settings_version bigint              -- the version that it runs
+) with (fillfactor = 50);
+
+alter table nodes
+    drop constraint nodes_state_check,
+    -- left: it said good-bye. Its row stays a while, to be seen, and for what an administrator wants of its address.
+    add constraint nodes_state_check check (state in ('announced', 'live', 'out', 'left')),
+    add column drained_at timestamptz,   -- an administrator wants it to have no areas; a later node of the address, too
+    add column settings_version bigint;
+
+-- Which nodes serve an area, best first: routing, never safety (I6). An area without a row is served by any node.
+create table assignments (
+    area_id bigint primary key references areas,
+    node_ids uuid[] not null,
+    epoch bigint not null,
+    assigned_at timestamptz not null default now()
+);
+
+-- What live nodes reported, every few seconds, kept for a day.
+create table node_samples (
+    at timestamptz not null,
+    node_id uuid not null,
+    epoch bigint not null,
+    posts_s double precision not null,   -- articles posted a second
+    reads_s double precision not null,
+    follows_s double precision not null,
+    deletes_s double precision not null,
+    others_s double precision not null,  -- every other request
+    deliveries_s double precision not null, -- articles given to readers and followers a second
+    followers double precision not null,
+    connections double precision not null,
+    queued_posts double precision not null,
+    memory_bytes double precision not null,
+    primary key (at, node_id)
+);
+create index on node_samples (node_id, at);
+
+-- Their sums, and the means that follow from them.
+create table load_samples (
+    at timestamptz primary key,
+    epoch bigint not null,
+    nodes integer not null,              -- live ones that reported
+    posts_s double precision not null,
+    reads_s double precision not null,
+    follows_s double precision not null,
+    deletes_s double precision not null,
+    others_s double precision not null,
+    deliveries_s double precision not null,
+    followers double precision not null,
+    connections double precision not null,
+    queued_posts double precision not null,
+    memory_bytes double precision not null,
+    mean_posts_s double precision generated always as (posts_s / nullif(nodes, 0)) stored,
+    mean_reads_s double precision generated always as (reads_s / nullif(nodes, 0)) stored,
+    mean_follows_s double precision generated always as (follows_s / nullif(nodes, 0)) stored,
+    mean_deletes_s double precision generated always as (deletes_s / nullif(nodes, 0)) stored,
+    mean_others_s double precision generated always as (others_s / nullif(nodes, 0)) stored,
+    mean_deliveries_s double precision generated always as (deliveries_s / nullif(nodes, 0)) stored,
+    mean_followers double precision generated always as (followers / nullif(nodes, 0)) stored,
+    mean_connections double precision generated always as (connections / nullif(nodes, 0)) stored,
+    mean_queued_posts double precision generated always as (queued_posts / nullif(nodes, 0)) stored,
+    mean_memory_bytes double precision generated always as (memory_bytes / nullif(nodes, 0)) stored
+);
+
+-- What the service did by itself; what people did is in `audit`.
+create table events (
+    event_id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    epoch bigint,                        -- of the leader that did it; null: not a leader
+    kind text not null,                  -- like node.out, leader.elected
+    subject text not null,               -- an address or a name
+    detail jsonb not null default '{}'
+);
+create index on events (at);
+
+-- The version of all settings together: raised by each change, in the same statement.
+create table settings_state (
+    single boolean primary key default true check (single),
+    version bigint not null default 1,
+    changed_at timestamptz not null default now()
+);
+insert into settings_state default values;
+
+-- A setting that is a number, inside the statement that it guards. `forever` and the like are no numbers.
+create function setting_number(wanted text, otherwise bigint) returns bigint language sql stable parallel safe
+    return coalesce((select case when jsonb_typeof(value) = 'number' then (value #>> '{}')::bigint end
+                       from settings where name = wanted), otherwise);
