@@ -17,15 +17,18 @@
 
 #![allow(clippy::unwrap_used)] // a harness that unwraps fails the test at the place
 
+pub mod check;
 pub mod deployment;
 pub mod follower;
 pub mod gaceta;
+pub mod history;
 pub mod hostile;
 pub mod person;
 pub mod processes;
 pub mod programs;
 pub mod requests;
 pub mod screen;
+pub mod seed;
 pub mod service;
 pub mod standalone;
 pub mod terminal;

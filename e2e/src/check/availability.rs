@@ -1,0 +1,164 @@
+//! Decision 8, which is not judged but told: how long nobody could post or read around each fault, how long operations
+//! took, and how long after it was posted an article was shown. Times are counted in slots, so that nothing is sorted.
+
+use super::index::Index;
+use crate::history::{Asked, Entry, Outcome};
+
+/// How exact the pauses are.
+const SLOT_US: u64 = 10_000;
+/// What a fault causes may come a little later: a lease or a third missed check has to run out.
+const AFTERMATH_US: u64 = 10_000_000;
+/// The slots of a distribution: milliseconds, up to a minute.
+const SLOW_MAX_MS: usize = 60_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    pub faults: Vec<Around>,
+    /// Operations of the client by outcome.
+    pub succeeded: usize,
+    pub refused: usize,
+    pub unknown: usize,
+    pub operation: Distribution,
+    /// From the acknowledgement of a post to each reader that was shown it.
+    pub delivery: Distribution,
+    pub delivered: usize,
+}
+
+/// What a fault did to those outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Around {
+    pub what: String,
+    pub began_us: u64,
+    /// The longest time without one successful post, and without anything shown to anybody.
+    pub without_post_ms: u64,
+    pub without_read_ms: u64,
+    /// The slowest operation that ended around it.
+    pub slowest_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Distribution {
+    pub median_ms: u64,
+    pub p99_ms: u64,
+    pub max_ms: u64,
+}
+
+pub fn figures(entries: &[Entry]) -> Figures {
+    let index = Index::of(entries);
+    let (mut posts, mut reads, mut slowest) = (Slots::default(), Slots::default(), Slots::default());
+    let (mut operation, mut delivery) = (Counted::default(), Counted::default());
+    let (mut succeeded, mut refused, mut unknown, mut delivered) = (0, 0, 0, 0);
+    for entry in entries {
+        match entry {
+            Entry::Operation(one) => {
+                match &one.outcome {
+                    Outcome::Failed(_) => refused += 1,
+                    Outcome::Unknown(_) => unknown += 1,
+                    _ => succeeded += 1,
+                }
+                let Some(ended_us) = one.ended_us else { continue };
+                let took_us = ended_us - one.began_us;
+                operation.add(took_us);
+                slowest.raise(ended_us, took_us);
+                match one.asked {
+                    _ if !one.outcome.is_success() => {}
+                    Asked::Post { .. } => posts.raise(ended_us, 1),
+                    Asked::Read { .. } => reads.raise(ended_us, 1),
+                    _ => {}
+                }
+            }
+            Entry::Delivery(one) => {
+                reads.raise(one.at_us, 1);
+                for given in &one.articles {
+                    let posted = index.posts.get(&(one.area, given.author.as_str(), given.id));
+                    if let Some(acknowledged_us) = posted.and_then(|posted| posted.first_acknowledged_us) {
+                        delivered += 1;
+                        delivery.add(one.at_us.saturating_sub(acknowledged_us));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let around = entries.iter().filter_map(|entry| match entry {
+        Entry::Fault(fault) => Some(Around {
+            what: fault.what.clone(),
+            began_us: fault.began_us,
+            without_post_ms: posts.longest_gap_ms(fault.began_us, fault.ended_us + AFTERMATH_US),
+            without_read_ms: reads.longest_gap_ms(fault.began_us, fault.ended_us + AFTERMATH_US),
+            slowest_ms: slowest.highest(fault.began_us, fault.ended_us + AFTERMATH_US) / 1_000,
+        }),
+        _ => None,
+    });
+    Figures {
+        faults: around.collect(),
+        succeeded,
+        refused,
+        unknown,
+        operation: operation.distribution(),
+        delivery: delivery.distribution(),
+        delivered,
+    }
+}
+
+/// The highest value of each slot of the run.
+#[derive(Default)]
+struct Slots(Vec<u64>);
+
+impl Slots {
+    fn raise(&mut self, at_us: u64, value: u64) {
+        let slot = (at_us / SLOT_US) as usize;
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, 0);
+        }
+        self.0[slot] = self.0[slot].max(value);
+    }
+
+    /// Only as far as anything happened at all: the end of the run is no pause.
+    fn between(&self, from_us: u64, upto_us: u64) -> &[u64] {
+        let upto = ((upto_us / SLOT_US) as usize + 1).min(self.0.len());
+        let from = ((from_us / SLOT_US) as usize).min(upto);
+        &self.0[from..upto]
+    }
+
+    fn longest_gap_ms(&self, from_us: u64, upto_us: u64) -> u64 {
+        let (mut longest, mut now) = (0, 0);
+        for slot in self.between(from_us, upto_us) {
+            now = if *slot > 0 { 0 } else { now + 1 };
+            longest = longest.max(now);
+        }
+        longest * SLOT_US / 1_000
+    }
+
+    fn highest(&self, from_us: u64, upto_us: u64) -> u64 {
+        self.between(from_us, upto_us).iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// How many took each number of milliseconds.
+#[derive(Default)]
+struct Counted(Vec<u64>);
+
+impl Counted {
+    fn add(&mut self, took_us: u64) {
+        let slot = ((took_us / 1_000) as usize).min(SLOW_MAX_MS);
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, 0);
+        }
+        self.0[slot] += 1;
+    }
+
+    fn distribution(&self) -> Distribution {
+        let total: u64 = self.0.iter().sum();
+        let reaching = |share: u64| {
+            let mut seen = 0;
+            let slot = self.0.iter().position(|count| {
+                seen += count;
+                seen * 100 >= total * share && seen > 0
+            });
+            slot.unwrap_or(0) as u64
+        };
+        let max_ms = self.0.len().saturating_sub(1) as u64;
+        Distribution { median_ms: reaching(50), p99_ms: reaching(99), max_ms }
+    }
+}

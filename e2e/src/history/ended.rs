@@ -1,0 +1,106 @@
+//! How it ended: the log as PostgreSQL has it, straight from the tables, and as `verify` tells it.
+
+use super::{Entry, FinalArea, FinalArticle, FinalSubscription, LeaderWrite, State, shortened};
+use tokio_postgres::Client;
+use wire::{NodeReply, VerifiedState, VerifyPage};
+
+/// Everything that PostgreSQL holds in the end, but for what `verify` says.
+pub async fn state(client: &Client) -> Vec<Entry> {
+    let mut entries = areas(client).await;
+    entries.extend(articles(client).await);
+    entries.extend(subscriptions(client).await);
+    entries.extend(leader_writes(client).await);
+    entries
+}
+
+async fn areas(client: &Client) -> Vec<Entry> {
+    let heads = "select a.area_id, a.name, h.last_seq, h.expired_through
+                   from areas a join heads h using (area_id) order by 1";
+    let area = |row: tokio_postgres::Row| FinalArea {
+        area: row.get(0),
+        name: row.get(1),
+        last_seq: row.get(2),
+        expired_through: row.get(3),
+        verified: None,
+    };
+    client.query(heads, &[]).await.unwrap().into_iter().map(area).map(Entry::Area).collect()
+}
+
+async fn articles(client: &Client) -> Vec<Entry> {
+    let log = "select x.area_id, x.seq, x.id, u.name, x.state, x.body_hash, sha256(convert_to(x.body, 'UTF8'))
+                 from articles x join users u on u.user_id = x.author_id order by x.area_id, x.seq";
+    let article = |row: tokio_postgres::Row| FinalArticle {
+        area: row.get(0),
+        seq: row.get(1),
+        id: row.get(2),
+        author: row.get(3),
+        state: match row.get::<_, i16>(4) {
+            0 => State::Kept,
+            1 => State::Deleted,
+            _ => State::Expired,
+        },
+        hash: shortened(row.get(5)),
+        body_hash: row.get::<_, Option<&[u8]>>(6).map(shortened),
+    };
+    client.query(log, &[]).await.unwrap().into_iter().map(article).map(Entry::Article).collect()
+}
+
+async fn subscriptions(client: &Client) -> Vec<Entry> {
+    let cursors = "select u.name, s.area_id, s.cursor from subscriptions s join users u using (user_id)
+                    where s.ended_at is null order by 1, 2";
+    let subscription = |row: tokio_postgres::Row| FinalSubscription {
+        user: row.get(0),
+        area: row.get(1),
+        cursor: row.get(2),
+    };
+    client.query(cursors, &[]).await.unwrap().into_iter().map(subscription).map(Entry::Subscription).collect()
+}
+
+/// What leaders wrote, each table in the order in which it was written.
+async fn leader_writes(client: &Client) -> Vec<Entry> {
+    let mut entries = vec![];
+    for (table, order, row) in [
+        ("events", "event_id", "event_id || ' ' || kind || ' ' || subject"),
+        ("load_samples", "at", "at::text"),
+    ] {
+        let known = client.query_one("select to_regclass($1) is not null", &[&table]).await.unwrap();
+        if !known.get::<_, bool>(0) {
+            continue; // a schema of before there were leaders
+        }
+        let written = format!("select {row}, epoch from {table} where epoch is not null order by {order}");
+        for row in client.query(&written, &[]).await.unwrap() {
+            let write = LeaderWrite { table: table.into(), row: row.get(0), epoch: row.get(1) };
+            entries.push(Entry::LeaderWrite(write));
+        }
+    }
+    entries
+}
+
+/// Adds what one node's `verify` says to the areas: `pages` by area, each from 1 to the end.
+pub fn add_verified(entries: &mut [Entry], verified: impl Fn(i64) -> Option<String>) {
+    for entry in entries {
+        if let Entry::Area(area) = entry {
+            area.verified = verified(area.area);
+        }
+    }
+}
+
+/// One letter for each number of a page.
+pub fn letters(page: &VerifyPage) -> String {
+    let letter = |state: &VerifiedState| match state {
+        VerifiedState::Kept => 'k',
+        VerifiedState::Deleted => 'd',
+        VerifiedState::Expired => 'e',
+        VerifiedState::Missing => 'm',
+        VerifiedState::Damaged => 'x',
+    };
+    page.states.iter().map(letter).collect()
+}
+
+/// The page of a reply to `Verify`.
+pub fn page(reply: NodeReply) -> VerifyPage {
+    match reply {
+        NodeReply::Verified(page) => page,
+        other => panic!("{other:?}"),
+    }
+}

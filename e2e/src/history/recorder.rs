@@ -1,0 +1,73 @@
+//! Collects a history in memory: writing it somewhere would slow down what is being watched.
+
+use super::{Asked, Delivery, Entry, Operation, Outcome, Reading};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// A clone writes into the same history.
+#[derive(Clone)]
+pub struct Recorder {
+    started: Instant,
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+/// An operation that has begun. Dropped without an end its outcome stays unknown, as of somebody who was killed.
+pub struct Begun<'a> {
+    recorder: &'a Recorder,
+    place: usize,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { started: Instant::now(), entries: Arc::default() }
+    }
+}
+
+impl Recorder {
+    /// Since the run began.
+    pub fn now_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    pub fn begin(&self, who: &str, session: i64, asked: Asked) -> Begun<'_> {
+        let began_us = self.now_us();
+        let outcome = Outcome::Unknown("no answer".into());
+        let operation = Operation { who: who.into(), session, began_us, ended_us: None, asked, outcome };
+        Begun { recorder: self, place: self.put(Entry::Operation(operation)) }
+    }
+
+    pub fn reading(&self, reading: Reading) {
+        self.put(Entry::Reading(reading));
+    }
+
+    pub fn delivered(&self, delivery: Delivery) {
+        self.put(Entry::Delivery(delivery));
+    }
+
+    /// Its place in the history.
+    pub fn put(&self, entry: Entry) -> usize {
+        let mut entries = self.entries.lock().unwrap();
+        entries.push(entry);
+        entries.len() - 1
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap().clone()
+    }
+
+    /// Looks at what there is so far.
+    pub fn look<T>(&self, look: impl FnOnce(&[Entry]) -> T) -> T {
+        look(&self.entries.lock().unwrap())
+    }
+}
+
+impl Begun<'_> {
+    pub fn end(self, outcome: Outcome) {
+        let now_us = self.recorder.now_us();
+        let mut entries = self.recorder.entries.lock().unwrap();
+        if let Entry::Operation(operation) = &mut entries[self.place] {
+            operation.ended_us = Some(now_us);
+            operation.outcome = outcome;
+        }
+    }
+}
