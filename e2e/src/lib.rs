@@ -17,6 +17,8 @@
 
 #![allow(clippy::unwrap_used)] // a harness that unwraps fails the test at the place
 
+pub mod breaker;
+pub mod caller;
 pub mod check;
 pub mod deployment;
 pub mod follower;

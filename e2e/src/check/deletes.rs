@@ -32,7 +32,8 @@ pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
                     operation.who == article.author && !matches!(operation.outcome, Outcome::Failed(_))
                 });
                 if !by_author {
-                    let why = format!("{}#{} is deleted, and its author never asked", article.area, article.seq);
+                    let why =
+                        format!("{}#{} is deleted, and its author never asked", article.area, article.seq);
                     found.push(Violation::new(Kind::Deletion, why));
                 }
             }

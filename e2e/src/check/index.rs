@@ -72,12 +72,11 @@ impl<'a> Index<'a> {
         let acknowledged_us = operation.ended_us.filter(|_| operation.outcome.is_success());
         match &operation.asked {
             Asked::Post { area, id, .. } => {
-                let attempts =
-                    self.posts.entry((*area, &operation.who, *id)).or_insert_with(|| Attempts {
-                        first_began_us: operation.began_us,
-                        first_acknowledged_us: None,
-                        operations: vec![],
-                    });
+                let attempts = self.posts.entry((*area, &operation.who, *id)).or_insert_with(|| Attempts {
+                    first_began_us: operation.began_us,
+                    first_acknowledged_us: None,
+                    operations: vec![],
+                });
                 attempts.first_began_us = attempts.first_began_us.min(operation.began_us);
                 let before = attempts.first_acknowledged_us;
                 attempts.first_acknowledged_us = before.into_iter().chain(acknowledged_us).min();

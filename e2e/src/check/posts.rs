@@ -46,7 +46,10 @@ fn content(index: &Index<'_>, article: &FinalArticle, found: &mut Vec<Violation>
     };
     if !is_right {
         let state = article.state;
-        found.push(Violation::new(Kind::Body, format!("{what} is {state:?}, its body is not what that means")));
+        found.push(Violation::new(
+            Kind::Body,
+            format!("{what} is {state:?}, its body is not what that means"),
+        ));
     }
 }
 
@@ -135,8 +138,11 @@ fn order(index: &Index<'_>, area: &Area<'_>, found: &mut Vec<Violation>) {
             && acknowledged_us < attempts.first_began_us
         {
             let (when, began) = (seconds(acknowledged_us), seconds(attempts.first_began_us));
-            let why =
-                format!("{}: acknowledged at {when}, before {} began at {began}", name(behind), name(article));
+            let why = format!(
+                "{}: acknowledged at {when}, before {} began at {began}",
+                name(behind),
+                name(article)
+            );
             found.push(Violation::new(Kind::Order, why));
         }
         if let Some(acknowledged_us) = attempts.first_acknowledged_us

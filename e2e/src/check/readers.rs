@@ -56,11 +56,14 @@ fn begin<'a>(places: &mut HashMap<(&'a str, i64), Place>, reading: &'a Reading, 
         Why::Crash => {
             let shown = place.shown;
             if start > shown {
-                let why = format!("{reader} in area {area} at {when}: the cursor is {start}, shown was only {shown}");
+                let why = format!(
+                    "{reader} in area {area} at {when}: the cursor is {start}, shown was only {shown}"
+                );
                 found.push(Violation::new(Kind::Missed, why));
             }
             if start < *marked {
-                let why = format!("{reader} in area {area} at {when}: goes on after {start}, marked was {marked}");
+                let why =
+                    format!("{reader} in area {area} at {when}: goes on after {start}, marked was {marked}");
                 found.push(Violation::new(Kind::Repeated, why));
             }
             place.resumes_after = Some(start);
@@ -78,7 +81,8 @@ fn take(index: &Index<'_>, place: &mut Place, delivery: &Delivery, found: &mut V
         found.push(Violation::new(Kind::Missed, why));
     }
     if *from < earliest {
-        let why = format!("{reader} in area {area} at {when}: shown from {from} again, {earliest} was to come");
+        let why =
+            format!("{reader} in area {area} at {when}: shown from {from} again, {earliest} was to come");
         found.push(Violation::new(Kind::Repeated, why));
     }
     place.shown = *upto;

@@ -24,8 +24,9 @@ pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
                 let (reader, session, ended) = (&delivery.reader, delivery.session, seconds(*ended_us));
                 if delivery.asked_us > *ended_us {
                     let asked = seconds(delivery.asked_us);
-                    let why =
-                        format!("{reader} was answered, asking at {asked}: session {session} had ended at {ended}");
+                    let why = format!(
+                        "{reader} was answered, asking at {asked}: session {session} had ended at {ended}"
+                    );
                     found.push(Violation::new(Kind::Revoked, why));
                 }
                 // One who waited may still be given what was there before; what was posted later never.

@@ -219,8 +219,7 @@ fn decision_6_whatever_an_ended_session_still_gets_is_found() {
     let overlapping = operation("eve", 4, (505, 530), Asked::Read { area: AREA }, Outcome::Done);
     assert_eq!(check(&bad(11, Some(overlapping))), [], "it began before the end was acknowledged");
     // Bob's session ended while he waited, or before he asked.
-    let ended =
-        |ms| operation("ana", 1, (ms, ms + 5), Asked::EndSession { session: 2 }, Outcome::Done);
+    let ended = |ms| operation("ana", 1, (ms, ms + 5), Asked::EndSession { session: 2 }, Outcome::Done);
     let mut waiting = with(ended(104));
     waiting[9] = shown((100, 150), &[(3, 14), (4, 13)], &[2]);
     assert_found(&waiting, Kind::Revoked);

@@ -20,7 +20,8 @@ pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
         let at = |seq: Seq| kept.get(seq.clamp(0, kept.len() as Seq - 1) as usize).copied().unwrap_or(0);
         let expected = at(*last_seq) - at(*cursor);
         if *unread != expected {
-            let why = format!("{who} is told {unread} unread in area {area} after {cursor}, there are {expected}");
+            let why =
+                format!("{who} is told {unread} unread in area {area} after {cursor}, there are {expected}");
             found.push(Violation::new(Kind::Unread, why));
         }
         let head = index.areas.get(area).map_or(0, |area| area.last_seq());

@@ -27,7 +27,8 @@ async fn areas(client: &Client) -> Vec<Entry> {
 }
 
 async fn articles(client: &Client) -> Vec<Entry> {
-    let log = "select x.area_id, x.seq, x.id, u.name, x.state, x.body_hash, sha256(convert_to(x.body, 'UTF8'))
+    let log =
+        "select x.area_id, x.seq, x.id, u.name, x.state, x.body_hash, sha256(convert_to(x.body, 'UTF8'))
                  from articles x join users u on u.user_id = x.author_id order by x.area_id, x.seq";
     let article = |row: tokio_postgres::Row| FinalArticle {
         area: row.get(0),

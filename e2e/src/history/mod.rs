@@ -53,22 +53,49 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
-    Post { area: i64, id: Uuid, hash: u64 },
-    Delete { area: i64, seq: Seq },
-    Read { area: i64 },
-    Mark { area: i64, upto: Seq },
-    CatchUp { area: i64 },
-    Undo { area: i64 },
-    EndSession { session: i64 },
+    Post {
+        area: i64,
+        id: Uuid,
+        hash: u64,
+    },
+    Delete {
+        area: i64,
+        seq: Seq,
+    },
+    Read {
+        area: i64,
+    },
+    Mark {
+        area: i64,
+        upto: Seq,
+    },
+    CatchUp {
+        area: i64,
+    },
+    Undo {
+        area: i64,
+    },
+    EndSession {
+        session: i64,
+    },
     /// What is unread when nothing is posted, read or deleted any more.
-    QuietUnread { area: i64 },
+    QuietUnread {
+        area: i64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    Posted { seq: Seq, duplicate: bool },
-    Unread { cursor: Seq, unread: i64, last_seq: Seq },
+    Posted {
+        seq: Seq,
+        duplicate: bool,
+    },
+    Unread {
+        cursor: Seq,
+        unread: i64,
+        last_seq: Seq,
+    },
     Done,
     /// A definite refusal, by its code: it did not happen.
     Failed(String),
