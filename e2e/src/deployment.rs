@@ -1,4 +1,4 @@
-//! An agent and some nodes as processes of their own, on a database of the test's own, and the people at it.
+//! Agents and nodes as processes of their own, on a database of the test's own, and the people at it.
 
 use crate::gaceta::Gaceta;
 use crate::processes::{Process, command};
@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub struct Deployment {
     pub database: TestDatabase,
     pub agent: Server,
+    /// Beside the first one. Nodes and people know all of them.
+    pub other_agents: Vec<Server>,
     pub nodes: Vec<Server>,
     directory: TempDir,
 }
@@ -28,13 +30,21 @@ impl Deployment {
     }
 
     pub async fn start_on(database: TestDatabase, nodes: usize) -> Self {
+        Self::start_with_agents(database, 1, nodes).await
+    }
+
+    pub async fn start_with_agents(database: TestDatabase, agents: usize, nodes: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let password_file = directory.path().join("admin-password");
         std::fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
         let mut agent = agent(&database.dsn, "127.0.0.1:0");
         agent.arg("--admin-password-file").arg(password_file);
         let agent = Server::start("agent", agent).await;
-        let mut deployment = Self { database, agent, nodes: vec![], directory };
+        let mut deployment = Self { database, agent, other_agents: vec![], nodes: vec![], directory };
+        for _ in 1..agents {
+            let other = Server::start("agent", self::agent(&deployment.database.dsn, "127.0.0.1:0")).await;
+            deployment.other_agents.push(other);
+        }
         for _ in 0..nodes {
             let node = deployment.start_node("127.0.0.1:0").await;
             deployment.nodes.push(node);
@@ -48,7 +58,12 @@ impl Deployment {
     }
 
     async fn start_node(&self, listen: &str) -> Server {
-        Server::start("node", node(&self.database.dsn, listen, self.agent.address)).await
+        Server::start("node", node_of(&self.database.dsn, listen, &self.agents())).await
+    }
+
+    /// The first one first.
+    pub fn agents(&self) -> Vec<SocketAddr> {
+        std::iter::once(&self.agent).chain(&self.other_agents).map(|agent| agent.address).collect()
     }
 
     /// Starts a node that has ended again, at the same address.
@@ -63,11 +78,11 @@ impl Deployment {
     }
 
     pub async fn person(&self, name: &str) -> Gaceta {
-        Gaceta::registered(self.agent.address, name).await
+        Gaceta::at_all(&self.agents()).register(name).await
     }
 
     pub async fn admin(&self) -> Gaceta {
-        Gaceta::logged_in(self.agent.address, "admin", PASSWORD).await
+        Gaceta::at_all(&self.agents()).log_in("admin", PASSWORD).await
     }
 
     /// Somebody who is subscribed to an area that the administrator makes, if need be.
@@ -97,8 +112,14 @@ pub fn agent(database_url: &str, listen: &str) -> std::process::Command {
 }
 
 pub fn node(database_url: &str, listen: &str, agent: SocketAddr) -> std::process::Command {
+    node_of(database_url, listen, &[agent])
+}
+
+/// A node that knows several agents.
+pub fn node_of(database_url: &str, listen: &str, agents: &[SocketAddr]) -> std::process::Command {
     let mut node = command("gaceta-node");
     node.args(["--listen", listen, "--database-url", database_url, "--http", "127.0.0.1:0"]);
-    node.args(["--agents", &agent.to_string()]);
+    let agents: Vec<_> = agents.iter().map(SocketAddr::to_string).collect();
+    node.args(["--agents", &agents.join(",")]);
     node
 }

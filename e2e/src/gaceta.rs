@@ -33,22 +33,34 @@ pub struct Ran {
 impl Gaceta {
     /// Nobody yet.
     pub fn at(agent: SocketAddr) -> Self {
-        Self { home: Arc::new(tempfile::tempdir().unwrap()), agents: agent.to_string(), variables: vec![] }
+        Self::at_all(&[agent])
+    }
+
+    /// With several agents to ask.
+    pub fn at_all(agents: &[SocketAddr]) -> Self {
+        let agents: Vec<_> = agents.iter().map(SocketAddr::to_string).collect();
+        Self { home: Arc::new(tempfile::tempdir().unwrap()), agents: agents.join(","), variables: vec![] }
     }
 
     /// Makes an account and logs in.
     pub async fn registered(agent: SocketAddr, name: &str) -> Self {
-        let person = Self::at(agent);
-        let ran = person.run_with(&["register", name, "--password-stdin"], PASSWORD).await;
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        person
+        Self::at(agent).register(name).await
     }
 
     pub async fn logged_in(agent: SocketAddr, name: &str, password: &str) -> Self {
-        let person = Self::at(agent);
-        let ran = person.run_with(&["login", name, "--password-stdin"], password).await;
+        Self::at(agent).log_in(name, password).await
+    }
+
+    pub async fn register(self, name: &str) -> Self {
+        let ran = self.run_with(&["register", name, "--password-stdin"], PASSWORD).await;
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        person
+        self
+    }
+
+    pub async fn log_in(self, name: &str, password: &str) -> Self {
+        let ran = self.run_with(&["login", name, "--password-stdin"], password).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        self
     }
 
     #[must_use]

@@ -107,6 +107,11 @@ impl Process {
         event(&format!("a line of {}", self.name), stdout.recv()).await
     }
 
+    /// The same, of a process that may say nothing for as long as it likes.
+    pub async fn next_line(&mut self) -> Option<String> {
+        self.stdout.as_mut().unwrap().recv().await
+    }
+
     /// The bytes that wait in an unread standard output.
     pub fn unread_bytes(&self) -> u64 {
         rustix::io::ioctl_fionread(self.child.stdout.as_ref().unwrap()).unwrap()
@@ -117,6 +122,21 @@ impl Process {
         let Some(line) = self.line().await else { panic!("{} did not start:\n{}", self.name, self.log()) };
         let address = line.strip_prefix(&format!("ready {what}=")).and_then(|address| address.parse().ok());
         address.unwrap_or_else(|| panic!("not the ready line of {}: {line:?}", self.name))
+    }
+
+    /// The same of a process that may end instead: `None`.
+    pub async fn ready_unless_ended(&mut self, what: &str) -> Option<SocketAddr> {
+        let line = self.line().await?;
+        line.strip_prefix(&format!("ready {what}="))?.parse().ok()
+    }
+
+    /// Whether it has ended, by itself or not.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self.child.try_wait().unwrap().is_some();
+        if ended {
+            self.release();
+        }
+        ended
     }
 
     /// What it wrote to standard error so far.

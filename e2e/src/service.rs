@@ -1,4 +1,4 @@
-//! An agent and some nodes in this process. Each has a runtime of its own, so that it can be killed as a process can:
+//! Agents and nodes in this process. Each has a runtime of its own, so that it can be killed as a process can:
 //! every task of it ends where it stands and its connections break. Each can be started again at the same address.
 
 use crate::person::Person;
@@ -26,6 +26,8 @@ pub struct Service {
     pub database: TestDatabase,
     pub db: Db,
     pub agent: Server,
+    /// Beside the first one. Nodes that are started later know all of them.
+    pub other_agents: Vec<Server>,
     pub nodes: Vec<Server>,
 }
 
@@ -110,11 +112,21 @@ impl Service {
         let db = Db::new(&database.dsn).unwrap();
         agent::ensure_admin(&db, PASSWORD).await.unwrap();
         let agent = start_agent(&database.dsn, agent::Config::default()).await;
-        let mut service = Self { agent, nodes: vec![], db, database };
+        let mut service = Self { agent, other_agents: vec![], nodes: vec![], db, database };
         for _ in 0..nodes {
             service.add_node(&configure).await;
         }
         service
+    }
+
+    /// Starts one more agent.
+    pub async fn add_agent(&mut self, config: agent::Config) {
+        self.other_agents.push(start_agent(&self.database.dsn, config).await);
+    }
+
+    /// The first one first.
+    pub fn agents(&self) -> Vec<SocketAddr> {
+        std::iter::once(&self.agent).chain(&self.other_agents).map(|agent| agent.address).collect()
     }
 
     /// Starts one more node.
@@ -130,7 +142,8 @@ impl Service {
     }
 
     async fn start_node(&self, listen: &str, configure: impl Fn(&mut node::Config)) -> Server {
-        let mut config = node::Config::new(&self.database.dsn, vec![self.agent.address.to_string()]);
+        let mut config =
+            node::Config::new(&self.database.dsn, self.agents().iter().map(SocketAddr::to_string).collect());
         configure(&mut config);
         let db = Db::new(&self.database.dsn).unwrap();
         Server::start(listen, move |listener, shutdown, ready| {
@@ -182,6 +195,9 @@ impl Service {
             node.stop().await;
         }
         self.agent.stop().await;
+        for agent in &mut self.other_agents {
+            agent.stop().await;
+        }
         drop(self.db);
         let client = self.database.client().await;
         let others = "select count(*) from pg_stat_activity
