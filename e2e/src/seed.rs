@@ -15,11 +15,11 @@ impl Chance {
     /// For the one with this number.
     pub fn apart(&self, number: u64) -> Self {
         let mut other = Self(self.0 ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        other.next();
+        other.draw();
         other
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,12 +29,12 @@ impl Chance {
 
     /// One of `0..count`.
     pub fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
+        (self.draw() % count.max(1) as u64) as usize
     }
 
     /// In `min..max`, in milliseconds.
     pub fn ms(&mut self, min: u64, max: u64) -> Duration {
-        Duration::from_millis(min + self.next() % (max - min).max(1))
+        Duration::from_millis(min + self.draw() % (max - min).max(1))
     }
 
     /// Once in so many times.
@@ -58,5 +58,5 @@ pub fn from_environment() -> u64 {
 /// Short enough to be typed again.
 pub fn fresh() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Chance::new(since.as_nanos() as u64).next() % 1_000_000_000
+    Chance::new(since.as_nanos() as u64).draw() % 1_000_000_000
 }
