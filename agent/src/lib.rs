@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
+use wire::serve::Connections;
 
 /// The name of the first administrator.
 pub const FIRST_ADMIN: &str = "admin";
@@ -77,7 +78,8 @@ pub async fn run(
     let checks = tokio::spawn(registry::check_nodes(agent.clone(), shutdown.clone()));
     tracing::info!(%address, service_id = %agent.service_id, "agent serves");
     ready(address);
-    wire::serve::serve(listener, config.limits, shutdown, move |request, peer| {
+    let connections = Connections::new(&config.limits);
+    wire::serve::serve(listener, config.limits, connections, shutdown, move |request, peer| {
         dispatch::dispatch(agent.clone(), request, peer)
     })
     .await;

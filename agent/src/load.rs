@@ -1,9 +1,67 @@
-//! How much the nodes do, over time.
+//! How much the nodes do, over time: written by the leader, told to administrators.
 
 use crate::Agent;
-use server::Failure;
-use wire::{AgentReply, ErrorReply, Token};
+use db::samples::{self, Load, Sample};
+use server::{Failure, token_hash};
+use uuid::Uuid;
+use wire::{AgentReply, LoadSample, NodeReport, Token};
 
-pub async fn load(_agent: &Agent, _token: Option<Token>, _span_s: u32) -> Result<AgentReply, Failure> {
-    Err(ErrorReply::unavailable("not served by this agent yet").into())
+/// Samples in one answer: more than the columns of any terminal.
+const SAMPLES_MAX: i64 = 720;
+
+/// Writes what the live nodes reported, and their sum. `false`: this agent leads no more.
+pub async fn sample(
+    db: &db::Db,
+    agent_id: Uuid,
+    epoch: i64,
+    reports: &[(Uuid, NodeReport)],
+) -> db::Result<bool> {
+    let loads: Vec<(Uuid, Load)> = reports.iter().map(|(id, report)| (*id, from_wire(report.load))).collect();
+    samples::write(db, agent_id, epoch, &loads).await
+}
+
+/// The load of the last `span_s` seconds, and of each node now.
+pub async fn load(agent: &Agent, token: Option<Token>, span_s: u32) -> Result<AgentReply, Failure> {
+    let found = samples::list(&agent.db, &token_hash(token)?, span_s.into(), SAMPLES_MAX).await?;
+    Ok(AgentReply::Load { samples: found.into_iter().map(sample_of).collect(), nodes: vec![] })
+}
+
+fn sample_of(sample: Sample) -> LoadSample {
+    LoadSample {
+        at_us: sample.at_us,
+        epoch: sample.epoch,
+        nodes: sample.nodes.unsigned_abs(),
+        sum: to_wire(sample.sum),
+        mean: to_wire(sample.mean),
+    }
+}
+
+fn from_wire(load: wire::Load) -> Load {
+    Load {
+        posts_s: load.posts_s,
+        reads_s: load.reads_s,
+        follows_s: load.follows_s,
+        deletes_s: load.deletes_s,
+        others_s: load.others_s,
+        deliveries_s: load.deliveries_s,
+        followers: load.followers,
+        connections: load.connections,
+        queued_posts: load.queued_posts,
+        memory_bytes: load.memory_bytes,
+    }
+}
+
+pub(crate) fn to_wire(load: Load) -> wire::Load {
+    wire::Load {
+        posts_s: load.posts_s,
+        reads_s: load.reads_s,
+        follows_s: load.follows_s,
+        deletes_s: load.deletes_s,
+        others_s: load.others_s,
+        deliveries_s: load.deliveries_s,
+        followers: load.followers,
+        connections: load.connections,
+        queued_posts: load.queued_posts,
+        memory_bytes: load.memory_bytes,
+    }
 }

@@ -4,7 +4,7 @@
 //! - `migrations/`: the schema, with the invariants that it holds.
 //! - [`pool`]: connections, their deadlines, and when one is thrown away; [`error`]: SQLSTATEs in our words.
 //! - one module for each noun, SQL beside the function that runs it: [`users`], [`sessions`], [`areas`],
-//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`attempts`], [`audit`]; [`names`]
+//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`samples`], [`attempts`], [`audit`]; [`names`]
 //!   for how a name is compared.
 //! - [`listen`]: notifications, on a connection of its own.
 //! - [`migrate`]: bringing the schema up, under a lock.
@@ -26,6 +26,7 @@ pub mod names;
 pub mod nodes;
 pub mod pool;
 pub mod private;
+pub mod samples;
 pub mod sessions;
 pub mod subscriptions;
 #[cfg(feature = "testing")]

@@ -1,7 +1,7 @@
 //! The register of nodes. A node writes its own row, so that nobody without the database's password can pose as one;
 //! agents check it and write its state.
 
-use crate::{Db, Result};
+use crate::{Db, Error, Result};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,4 +55,10 @@ pub async fn forget_lost(db: &Db) -> Result<()> {
 /// The id of this installation.
 pub async fn service_id(db: &Db) -> Result<Uuid> {
     Ok(db.query_one("select service_id from service", &[]).await?.get(0))
+}
+
+/// What the leader shows nodes when it checks them: 32 bytes that only those with the database's password know.
+pub async fn check_token(db: &Db) -> Result<[u8; 32]> {
+    let token: Vec<u8> = db.query_one("select check_token from service", &[]).await?.get(0);
+    token.try_into().map_err(|_| Error::Unexpected("the check token has not 32 bytes".into()))
 }

@@ -6,6 +6,7 @@ use db::Db;
 use db::articles::{NewPost, Posted, post_group};
 use server::Failure;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,9 +42,29 @@ fn weight(post: &NewPost) -> usize {
     post.body.len() + POST_OVERHEAD_BYTES
 }
 
+/// Posts counted as waiting, until this is dropped: also when whoever waits is given up.
+struct Queued<'a> {
+    counter: &'a AtomicUsize,
+    posts: usize,
+}
+
+impl<'a> Queued<'a> {
+    fn new(counter: &'a AtomicUsize, posts: usize) -> Self {
+        counter.fetch_add(posts, Ordering::Relaxed);
+        Self { counter, posts }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(self.posts, Ordering::Relaxed);
+    }
+}
+
 pub struct Lanes {
     senders: Vec<mpsc::Sender<Batch>>,
     room: Arc<Semaphore>,
+    queued: AtomicUsize,
     closed: CancellationToken,
 }
 
@@ -57,13 +78,19 @@ impl Lanes {
             tasks.spawn(run_lane(receiver, db.clone(), hub.clone(), closed.clone()));
             senders.push(sender);
         }
-        Self { senders, room: Arc::new(Semaphore::new(QUEUED_KIB_MAX)), closed }
+        Self { senders, room: Arc::new(Semaphore::new(QUEUED_KIB_MAX)), queued: AtomicUsize::new(0), closed }
+    }
+
+    /// Posts that wait to be committed, or are being.
+    pub fn queued_posts(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Commits these posts of one request; one outcome for each, in order.
     pub async fn commit(&self, posts: Vec<NewPost>) -> Result<Vec<Outcome>, Failure> {
         let senders = &self.senders;
         let count = posts.len();
+        let _queued = Queued::new(&self.queued, count);
         let mut of_lane: Vec<(Vec<usize>, Vec<NewPost>)> =
             senders.iter().map(|_| Default::default()).collect();
         for (place, post) in posts.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Every request that a node answers, and the function that answers it.
 
-use crate::{Node, articles, follow, subscriptions};
+use crate::{Node, articles, follow, load, subscriptions};
 use server::Failure;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub async fn dispatch(node: Arc<Node>, request: Request, peer: SocketAddr) -> Re
             Err(ErrorReply::invalid("this is a node: agents answer this request").into())
         }
     };
+    node.counts.count(&result);
     let elapsed_ms = started.elapsed().as_millis() as u64;
     match &result {
         Ok(_) => tracing::debug!(%request_id, %peer, elapsed_ms, "answered"),
@@ -49,7 +50,7 @@ async fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Resu
         NodeRequest::Follow { areas, wait_ms } => follow::follow(node, token, areas, wait_ms).await,
         NodeRequest::Verify { area_id, after } => articles::verify(node, token, area_id, after).await,
         NodeRequest::Status => status(node, token).await,
-        NodeRequest::Report => Err(ErrorReply::unavailable("not served by this node yet").into()),
+        NodeRequest::Report => load::report(node, token),
     }
 }
 

@@ -52,6 +52,7 @@ struct Inner {
     /// By area, then by follower.
     waiting: HashMap<i64, HashMap<u64, Place>>,
     places: usize,
+    followers: usize,
     dirty: HashSet<i64>,
     /// Areas with posts of ours that the other nodes have not been told of.
     untold: HashSet<i64>,
@@ -103,6 +104,7 @@ impl Drop for Seat {
             }
         }
         inner.places -= left;
+        inner.followers -= 1;
     }
 }
 
@@ -164,6 +166,7 @@ impl Hub {
             inner.waiting.entry(*area_id).or_default().insert(number, place);
         }
         inner.places += places.len();
+        inner.followers += 1;
         let area_ids = places.iter().map(|(area_id, _)| *area_id).collect();
         Ok(Some(Seat { hub: self.clone(), number, area_ids, delivery }))
     }
@@ -219,6 +222,11 @@ impl Hub {
         if !areas.is_empty() {
             self.changed(&areas);
         }
+    }
+
+    /// How many wait.
+    pub fn followers(&self) -> usize {
+        self.inner().followers
     }
 
     /// The areas waited for, each with the lowest number after which somebody waits.

@@ -5,6 +5,7 @@
 //! - [`commit`]: lanes that commit posts in groups.
 //! - [`hub`]: followers that wait, and the one fetch that serves all of them.
 //! - [`watch`]: what wakes the hub: notifications, and polling for when they are lost.
+//! - [`load`]: how much this node does, as the leader asks it.
 //! - [`membership`]: how agents come to know this node.
 //!
 //! A node keeps nothing that another one would miss: no cursor, session or limit lives in its memory only (I6).
@@ -14,12 +15,13 @@ pub mod commit;
 pub mod dispatch;
 pub mod follow;
 pub mod hub;
+pub mod load;
 pub mod membership;
 pub mod subscriptions;
 pub mod watch;
 
 use commit::Lanes;
-use db::Db;
+use db::{Db, TokenHash};
 use hub::Hub;
 use membership::Membership;
 use std::net::SocketAddr;
@@ -31,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wire::limits::{Limits, NODE_REQUEST_BYTES_MAX};
+use wire::serve::Connections;
 
 /// Lanes of group commit. Two keep the database's two cores busy: one group is written while the next gathers.
 const LANES: usize = 2;
@@ -46,7 +49,11 @@ pub struct Node {
     pub lanes: Lanes,
     pub hub: Arc<Hub>,
     pub membership: Membership,
+    pub connections: Connections,
+    pub counts: load::Counts,
     pub serves_since: Instant,
+    /// What the leader shows when it checks this node.
+    check_token: TokenHash,
     draining: AtomicBool,
 }
 
@@ -98,6 +105,9 @@ pub async fn run(
     let node = Arc::new(Node {
         node_id,
         membership: Membership::default(),
+        connections: Connections::new(&config.limits),
+        counts: load::Counts::default(),
+        check_token: load::check_token(&db).await?,
         serves_since: Instant::now(),
         draining: AtomicBool::new(false),
         lanes: Lanes::start(LANES, &db.apart(LANES)?, &hub, &mut tasks),
@@ -122,7 +132,7 @@ pub async fn run(
     tracing::info!(%address, %node_id, "node serves");
 
     let handled = node.clone();
-    wire::serve::serve(listener, config.limits, shutdown, move |request, peer| {
+    wire::serve::serve(listener, config.limits, node.connections.clone(), shutdown, move |request, peer| {
         dispatch::dispatch(handled.clone(), request, peer)
     })
     .await;

@@ -36,6 +36,14 @@ pub fn say(line: &str) {
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
+/// What this process has in memory, in bytes; 0 where the system does not tell.
+pub fn memory_bytes() -> u64 {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return 0 };
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// Waits for a task that ends with the server.
 pub async fn joined(task: Option<JoinHandle<()>>) {
     if let Some(task) = task {

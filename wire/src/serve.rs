@@ -24,6 +24,24 @@ const BEGIN_WAIT_MIN_MS: u64 = 5;
 /// What is kept back of the client's remaining time, so that the answer still reaches it.
 const ANSWER_MARGIN_MS: u64 = 20;
 
+/// How many connections a server may have, and has.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    permits: Arc<Semaphore>,
+    max: usize,
+}
+
+impl Connections {
+    pub fn new(limits: &Limits) -> Self {
+        Self { permits: Arc::new(Semaphore::new(limits.connections_max)), max: limits.connections_max }
+    }
+
+    /// Connections that are open, and requests that are still being finished though their client has gone.
+    pub fn open(&self) -> usize {
+        self.max - self.permits.available_permits()
+    }
+}
+
 struct Shared<H> {
     limits: Limits,
     budget: Arc<Budget>,
@@ -36,12 +54,16 @@ struct Shared<H> {
 ///
 /// `handle` gets each request with its peer and answers it. The client gets `unavailable` when its time is over; the handler
 /// itself is given up after `limits.handle_wait`.
-pub async fn serve<H, F>(listener: TcpListener, limits: Limits, shutdown: CancellationToken, handle: H)
-where
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    limits: Limits,
+    connections: Connections,
+    shutdown: CancellationToken,
+    handle: H,
+) where
     H: Fn(Request, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let permits = Arc::new(Semaphore::new(limits.connections_max));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let budget = Budget::new(limits.unfinished_bytes_max, limits.unfinished_bytes_per_source_max);
     let shutdown_wait = limits.shutdown_wait;
@@ -65,7 +87,7 @@ where
             }
         };
         failing = false;
-        if let Ok(permit) = permits.clone().try_acquire_owned() {
+        if let Ok(permit) = connections.permits.clone().try_acquire_owned() {
             tasks.spawn(one_request(shared.clone(), stream, peer, Arc::new(permit)));
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
             tasks.spawn(refuse_busy(shared.clone(), stream, permit));

@@ -4,7 +4,7 @@
 
 use gaceta_wire::frame::{self, HEADER_BYTES};
 use gaceta_wire::limits::{Limits, REPLY_BYTES_MAX};
-use gaceta_wire::serve::serve;
+use gaceta_wire::serve::{Connections, serve};
 use gaceta_wire::{
     AgentReply, AgentRequest, AreaId, ErrorCode, ErrorReply, NodeRequest, Post, Reply, ReplyBody, Request,
     RequestBody, call,
@@ -319,7 +319,13 @@ impl Server {
         let listener = TcpListener::from_std(listener).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, limits, shutdown.clone(), handle));
+        let task = tokio::spawn(serve(
+            listener,
+            limits.clone(),
+            Connections::new(&limits),
+            shutdown.clone(),
+            handle,
+        ));
         Self { address, shutdown, task }
     }
 

@@ -1,0 +1,166 @@
+//! How much the nodes do, over time: what each live one reported, and their sum, every few seconds for a day.
+//!
+//! Only the leader writes them, stamped with its epoch; the next one continues the series.
+
+use crate::sessions::TokenHash;
+use crate::{Db, Result, audit};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// What a node does; also a sum or a mean over nodes. The columns of both tables, in the order of [`COLUMNS`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Load {
+    pub posts_s: f64,
+    pub reads_s: f64,
+    pub follows_s: f64,
+    pub deletes_s: f64,
+    pub others_s: f64,
+    pub deliveries_s: f64,
+    pub followers: f64,
+    pub connections: f64,
+    pub queued_posts: f64,
+    pub memory_bytes: f64,
+}
+
+/// The columns of a [`Load`].
+pub(crate) const COLUMNS: &str =
+    "posts_s, reads_s, follows_s, deletes_s, others_s, deliveries_s, followers, connections,
+       queued_posts, memory_bytes";
+const MEANS: &str =
+    "mean_posts_s, mean_reads_s, mean_follows_s, mean_deletes_s, mean_others_s, mean_deliveries_s,
+       mean_followers, mean_connections, mean_queued_posts, mean_memory_bytes";
+
+impl Load {
+    fn columns(&self) -> [f64; 10] {
+        [
+            self.posts_s,
+            self.reads_s,
+            self.follows_s,
+            self.deletes_s,
+            self.others_s,
+            self.deliveries_s,
+            self.followers,
+            self.connections,
+            self.queued_posts,
+            self.memory_bytes,
+        ]
+    }
+
+    /// From the columns `at` and the following; `None` where they are null.
+    pub(crate) fn of(row: &Row, at: usize) -> Option<Self> {
+        let column = |offset: usize| row.get::<_, Option<f64>>(at + offset);
+        Some(Self {
+            posts_s: column(0)?,
+            reads_s: column(1)?,
+            follows_s: column(2)?,
+            deletes_s: column(3)?,
+            others_s: column(4)?,
+            deliveries_s: column(5)?,
+            followers: column(6)?,
+            connections: column(7)?,
+            queued_posts: column(8)?,
+            memory_bytes: column(9)?,
+        })
+    }
+}
+
+/// All live nodes at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub at_us: i64,
+    pub epoch: i64,
+    /// Live ones that reported.
+    pub nodes: i32,
+    pub sum: Load,
+    pub mean: Load,
+}
+
+/// Writes what each node reported, and their sum. `false`: this agent leads no more, and nothing was written.
+pub async fn write(db: &Db, agent_id: Uuid, epoch: i64, reports: &[(Uuid, Load)]) -> Result<bool> {
+    let node_ids: Vec<Uuid> = reports.iter().map(|(node_id, _)| *node_id).collect();
+    let column = |kind: usize| -> Vec<f64> { reports.iter().map(|(_, load)| load.columns()[kind]).collect() };
+    let columns: [Vec<f64>; 10] = std::array::from_fn(column);
+    let unnested = (4..14).map(|n| format!("${n}::double precision[]")).collect::<Vec<_>>().join(", ");
+    let sums: Vec<String> =
+        COLUMNS.split(',').map(|name| format!("coalesce(sum({}), 0)", name.trim())).collect();
+    let row = db
+        .query_one(
+            &format!(
+                "with lease as (select epoch, clock_timestamp() as at from lease($1, $2) epoch),
+                      given as (select * from unnest($3::uuid[], {unnested}) as g (node_id, {COLUMNS})),
+                      of_nodes as (insert into node_samples (at, epoch, node_id, {COLUMNS})
+                                   select lease.at, lease.epoch, given.* from lease, given),
+                      of_all as (insert into load_samples (at, epoch, nodes, {COLUMNS})
+                                 select lease.at, lease.epoch, s.*
+                                   from lease, (select count(*)::integer, {sums} from given) s)
+                 select exists (select from lease)",
+                sums = sums.join(", ")
+            ),
+            &[
+                &agent_id,
+                &epoch,
+                &node_ids,
+                &columns[0],
+                &columns[1],
+                &columns[2],
+                &columns[3],
+                &columns[4],
+                &columns[5],
+                &columns[6],
+                &columns[7],
+                &columns[8],
+                &columns[9],
+            ],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+/// Rows forgotten by one statement: some minutes' worth of many nodes, done in some milliseconds.
+const FORGET_ROWS_MAX: i64 = 5_000;
+
+/// Forgets what is older than `keep_s` seconds, some rows at a time. `false`: this agent leads no more.
+pub async fn forget_old(db: &Db, agent_id: Uuid, epoch: i64, keep_s: i64) -> Result<bool> {
+    let row = db
+        .query_one(
+            "with lease as (select epoch from lease($1, $2) epoch),
+                  before as (select now() - make_interval(secs => $3::bigint) as at),
+                  of_nodes as (delete from node_samples s using lease
+                                where (s.at, s.node_id) in (select x.at, x.node_id from node_samples x, before
+                                                             where x.at < before.at order by x.at limit $4)),
+                  of_all as (delete from load_samples s using lease
+                              where s.at in (select x.at from load_samples x, before
+                                              where x.at < before.at order by x.at limit $4))
+             select exists (select from lease)",
+            &[&agent_id, &epoch, &keep_s, &FORGET_ROWS_MAX],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+/// The samples of the last `span_s` seconds for an administrator, oldest first: at most `rows_max`, evenly taken.
+pub async fn list(db: &Db, token: &TokenHash, span_s: i64, rows_max: i64) -> Result<Vec<Sample>> {
+    audit::require_admin(db, token).await?;
+    let rows = db
+        .query(
+            &format!(
+                "with of_span as (select *, row_number() over (order by at desc) - 1 as nth, count(*) over () as rows
+                                    from load_samples where at > now() - make_interval(secs => $1::bigint))
+                 select us(at), epoch, nodes, {COLUMNS}, {MEANS} from of_span
+                  where nth % greatest(1, (rows + $2::bigint - 1) / $2) = 0
+                  order by at"
+            ),
+            &[&span_s, &rows_max],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Sample {
+            at_us: row.get(0),
+            epoch: row.get(1),
+            nodes: row.get(2),
+            sum: Load::of(row, 3).unwrap_or_default(),
+            mean: Load::of(row, 13).unwrap_or_default(), // of no node there is none
+        })
+        .collect())
+}
