@@ -15,7 +15,7 @@ pub struct Context {
     /// The agents that the session was made through.
     #[serde(default)]
     pub agents: Vec<String>,
-    /// The one that answered last: asked first.
+    /// Where the one is that answered last, as IP address and port: asked first. Of a name with several addresses, this one.
     #[serde(default)]
     pub last_agent: Option<String>,
     #[serde(default)]

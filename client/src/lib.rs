@@ -5,7 +5,7 @@
 //! - [`run`]: from arguments to an exit code.
 //! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
 //! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
-//!   under it, with retries and hedging.
+//!   under it, with retries and hedging, [`candidates`] are who takes part; [`vigil`] is over a long poll at one node.
 //! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts
 //!   that are saved before they are sent.
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
@@ -20,6 +20,7 @@
 //!
 //! This crate knows the protocol and nothing of the database.
 
+pub mod candidates;
 pub mod child;
 pub mod command;
 pub mod complete;
@@ -46,6 +47,7 @@ pub mod terminal;
 pub mod topics;
 pub mod transport;
 pub mod values;
+pub mod vigil;
 pub mod walk;
 
 pub use context::Identity;

@@ -1,5 +1,6 @@
 //! The service, on behalf of whoever is logged in: which agents to ask, where an area's nodes are, how much time is left.
 
+use crate::candidates::{self, Candidate};
 use crate::context::{Context, Identity};
 use crate::execute::lines;
 use crate::exit::Failure;
@@ -13,8 +14,11 @@ use wire::{
     AgentReply, AgentRequest, AreaRef, ErrorCode, NodeReply, NodeRequest, ReplyBody, RequestBody, Role, Token,
 };
 
-/// Asking again where the nodes are, while one of them may still answer.
-const REFRESH_WAIT: Duration = Duration::from_secs(1);
+/// Asking again where the nodes are. Long enough for another agent when the first one is silent.
+const REFRESH_WAIT: Duration = Duration::from_secs(2);
+/// For so long a node that let a request wait is asked after the others: agents send nobody there after three seconds without
+/// an answer, and by then it is out, or was only slow for a moment.
+const SUSPICION: Duration = Duration::from_secs(10);
 
 pub struct Session {
     pub settings: Settings,
@@ -24,8 +28,9 @@ pub struct Session {
 
 struct State {
     context: Context,
-    /// In the order in which they are asked.
     agents: Vec<String>,
+    /// Nodes that were passed over, and when. At most as many as there are.
+    suspects: Vec<(String, Instant)>,
     token: Option<Token>,
     identity: Option<Identity>,
     /// What is left of `--timeout`. Only waiting for the service counts, not for a person or a pipe.
@@ -64,7 +69,8 @@ impl Session {
         // A token from outside may be anybody's: who it is, only the service knows.
         let identity = if settings.token.is_some() { None } else { context.identity.clone() };
         let state = State {
-            agents: asked_first(agents, context.last_agent.as_deref()),
+            agents,
+            suspects: Vec::new(),
             token: settings.token.or_else(|| context.token()),
             identity,
             left: settings.timeout,
@@ -156,17 +162,24 @@ impl Session {
     }
 
     pub async fn agent(&self, request: AgentRequest) -> Result<AgentReply, Failure> {
-        let body = RequestBody::Agent(request);
         let started = Instant::now();
-        let ask = Ask { token: self.token(), body: &body, deadline: self.deadline(), output: &self.output };
-        let answer = transport::race(&mut AgentAddresses(self), ask).await;
+        let answer = self.ask_agents(request, self.deadline()).await;
         self.spend(started);
-        let Answer { address, body } = answer?;
-        self.remember(address);
-        match body {
+        match answer? {
             ReplyBody::Agent(reply) => Ok(reply),
             ReplyBody::Node(_) => Err(Failure::unexpected_reply()),
         }
+    }
+
+    async fn ask_agents(&self, request: AgentRequest, deadline: Instant) -> Result<ReplyBody, Failure> {
+        let body = RequestBody::Agent(request);
+        let ask = Ask { token: self.token(), body: &body, deadline, output: &self.output };
+        let mut agents = AgentAddresses { session: self, known: 0 };
+        let Answer { candidate, body, .. } = transport::race(&mut agents, ask).await?;
+        if agents.known > 1 {
+            self.remember(&candidate);
+        }
+        Ok(body)
     }
 
     /// For administrators' and others' requests whose answer is only whether it was so already.
@@ -183,7 +196,9 @@ impl Session {
         let ask = Ask { token: self.token(), body: &body, deadline: self.deadline(), output: &self.output };
         let answer = transport::race(&mut NodeAddresses { session: self, nodes }, ask).await;
         self.spend(started);
-        match answer?.body {
+        let Answer { candidate, passed, body } = answer?;
+        self.suspect(&candidate, passed);
+        match body {
             ReplyBody::Node(reply) => Ok(reply),
             ReplyBody::Agent(_) => Err(Failure::unexpected_reply()),
         }
@@ -211,34 +226,50 @@ impl Session {
     }
 
     /// The agent that answered is asked first the next time. Failing to write that down matters to nobody.
-    fn remember(&self, agent: String) {
+    fn remember(&self, agent: &Candidate) {
+        let answered = agent.socket.to_string();
         {
             let mut state = self.state();
-            if state.agents.len() < 2
-                || state.agents.first() == Some(&agent) && state.context.last_agent.is_some()
-            {
+            if state.context.last_agent.as_ref() == Some(&answered) {
                 return;
             }
-            state.agents = asked_first(std::mem::take(&mut state.agents), Some(&agent));
-            state.context.last_agent = Some(agent.clone());
+            state.context.last_agent = Some(answered.clone());
         }
-        let _ = Context::update(&self.settings, |context| context.last_agent = Some(agent));
+        let _ = Context::update(&self.settings, |context| context.last_agent = Some(answered));
+    }
+
+    /// Of a command's many requests only the first waits for a node that is silent.
+    fn suspect(&self, answered: &Candidate, passed: Vec<Candidate>) {
+        let mut state = self.state();
+        let passed: Vec<String> = passed.into_iter().map(|candidate| candidate.address).collect();
+        state.suspects.retain(|(address, since)| {
+            since.elapsed() < SUSPICION && *address != answered.address && !passed.contains(address)
+        });
+        state.suspects.extend(passed.into_iter().map(|address| (address, Instant::now())));
+    }
+
+    fn suspects_last(&self, mut addresses: Vec<String>) -> Vec<String> {
+        let state = self.state();
+        let is_suspect = |address: &String| {
+            state.suspects.iter().any(|(suspect, since)| suspect == address && since.elapsed() < SUSPICION)
+        };
+        addresses.sort_by_key(is_suspect);
+        addresses
     }
 }
 
-/// `first` if it is among them, else a random one, so that not every client asks the same agent first.
-fn asked_first(mut agents: Vec<String>, first: Option<&str>) -> Vec<String> {
-    let random = || getrandom::u32().map_or(0, |random| random as usize % agents.len().max(1));
-    let start = first.and_then(|first| agents.iter().position(|agent| agent == first)).unwrap_or_else(random);
-    agents.rotate_left(start);
-    agents
+struct AgentAddresses<'a> {
+    session: &'a Session,
+    /// How many there are to choose from.
+    known: usize,
 }
 
-struct AgentAddresses<'a>(&'a Session);
-
 impl Addresses for AgentAddresses<'_> {
-    async fn round(&mut self, _round: u32) -> Result<Vec<String>, Failure> {
-        Ok(self.0.agents())
+    async fn round(&mut self, _round: u32) -> Result<Vec<Candidate>, Failure> {
+        let found = candidates::resolve_all(self.session.agents()).await?;
+        self.known = found.len();
+        let last = self.session.state().context.last_agent.as_deref().and_then(|last| last.parse().ok());
+        Ok(candidates::begun_at(found, last))
     }
 
     fn what(&self) -> &'static str {
@@ -252,18 +283,22 @@ struct NodeAddresses<'a> {
 }
 
 impl Addresses for NodeAddresses<'_> {
-    async fn round(&mut self, round: u32) -> Result<Vec<String>, Failure> {
-        if round == 0 && !self.nodes.addresses.is_empty() {
-            return Ok(self.nodes.addresses.clone());
-        }
+    async fn round(&mut self, round: u32) -> Result<Vec<Candidate>, Failure> {
         let known = self.nodes.addresses.clone();
-        let fresh = timeout(REFRESH_WAIT, fresh_nodes(self.session, &self.nodes.areas)).await;
-        match fresh {
-            Ok(Ok(fresh)) if !fresh.is_empty() => Ok(fresh),
-            Ok(Err(failure)) if known.is_empty() => Err(failure),
-            _ if known.is_empty() => Err(Failure::service(ErrorCode::Unavailable, "no node is live")),
-            _ => Ok(known), // the agents are no help now; the nodes may be back
-        }
+        let addresses = if round == 0 && !known.is_empty() {
+            known
+        } else {
+            let fresh = timeout(REFRESH_WAIT, fresh_nodes(self.session, &self.nodes.areas)).await;
+            match fresh {
+                Ok(Ok(fresh)) if !fresh.is_empty() => fresh,
+                Ok(Err(failure)) if known.is_empty() => return Err(failure),
+                _ if known.is_empty() => {
+                    return Err(Failure::service(ErrorCode::Unavailable, "no node is live"));
+                }
+                _ => known, // the agents are no help now; the nodes may be back
+            }
+        };
+        candidates::resolve_all(self.session.suspects_last(addresses)).await
     }
 
     fn what(&self) -> &'static str {
@@ -273,26 +308,9 @@ impl Addresses for NodeAddresses<'_> {
 
 /// Asks where the nodes are now, without touching the command's time: that is counted already.
 pub async fn fresh_nodes(session: &Session, areas: &[String]) -> Result<Vec<String>, Failure> {
-    let body = RequestBody::Agent(AgentRequest::Where { areas: areas.to_vec() });
-    let deadline = Instant::now() + REFRESH_WAIT;
-    let ask = Ask { token: session.token(), body: &body, deadline, output: &session.output };
-    match transport::race(&mut AgentAddresses(session), ask).await?.body {
+    let request = AgentRequest::Where { areas: areas.to_vec() };
+    match session.ask_agents(request, Instant::now() + REFRESH_WAIT).await? {
         ReplyBody::Agent(AgentReply::Located { nodes, .. }) => Ok(nodes),
         _ => Err(Failure::unexpected_reply()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_agent_that_worked_is_asked_first() {
-        let agents: Vec<String> = ["a", "b", "c"].map(String::from).into();
-        assert_eq!(asked_first(agents.clone(), Some("b")), ["b", "c", "a"]);
-        let mut random = asked_first(agents.clone(), Some("gone"));
-        random.sort();
-        assert_eq!(random, agents);
-        assert_eq!(asked_first(Vec::new(), None), Vec::<String>::new());
     }
 }

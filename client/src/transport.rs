@@ -4,6 +4,7 @@
 //! a connection, 1 s without an answer) the next is asked *as well*, and the first definite answer wins. Every request
 //! may be repeated (I10), so nothing can happen twice.
 
+use crate::candidates::Candidate;
 use crate::exit::Failure;
 use crate::render::Output;
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 use wire::call::{self, CallError};
 use wire::{ErrorCode, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token};
@@ -22,9 +23,11 @@ use wire::{ErrorCode, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token}
 const CONNECT_PATIENCE: Duration = Duration::from_millis(300);
 /// A healthy server answers within milliseconds; a failing over database takes longer than any patience.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
-/// Both patiences double for each server asked as well, up to this many times.
+/// From the second server asked as well on both patiences double, up to this many times. Not for the first: two servers in a row
+/// that are paused (they still accept, so that only silence tells) keep nobody for more than 2.5 s. Of a service that is only slow
+/// each request costs one more attempt by then, and three more in the 8 s after.
 const DOUBLINGS_MAX: u32 = 5;
-/// Attempts at the same time: with the doubling patience they last for 15 s, and are no burden.
+/// Attempts at the same time: with the doubling patience they last for 16 s, and are no burden.
 const ATTEMPTS_MAX: usize = 5;
 /// With less time left than this another attempt has no chance: servers keep 20 ms back for the way of the answer.
 const ATTEMPT_WAIT_MIN: Duration = Duration::from_millis(50);
@@ -33,14 +36,12 @@ const ROUND_PAUSE_MIN: Duration = Duration::from_millis(50);
 const ROUND_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// After this a person is told what is waited for.
 const SILENCE_MAX: Duration = Duration::from_millis(300);
-/// A name server that takes longer is tried again in the next round.
-const RESOLVE_WAIT: Duration = Duration::from_secs(2);
 /// For a `busy` that does not say when to come again.
 const BUSY_WAIT_MS_DEFAULT: u32 = 500;
 
 /// Where servers are. `round` counts from 0; later rounds may find others.
 pub trait Addresses {
-    fn round(&mut self, round: u32) -> impl Future<Output = Result<Vec<String>, Failure>> + Send;
+    fn round(&mut self, round: u32) -> impl Future<Output = Result<Vec<Candidate>, Failure>> + Send;
     /// Like `an agent`.
     fn what(&self) -> &'static str;
 }
@@ -55,14 +56,10 @@ pub struct Ask<'a> {
 
 pub struct Answer {
     /// Who answered.
-    pub address: String,
+    pub candidate: Candidate,
+    /// Who was asked before and failed, or had not answered by then.
+    pub passed: Vec<Candidate>,
     pub body: ReplyBody,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    pub address: String,
-    socket: SocketAddr,
 }
 
 /// What came of one attempt.
@@ -99,9 +96,21 @@ pub async fn race<A: Addresses>(addresses: &mut A, ask: Ask<'_>) -> Result<Answe
                     continue;
                 }
                 if race.queue.is_empty() {
-                    let round = async { resolve_all(addresses.round(race.rounds).await).await };
-                    let Ok(found) = timeout_at(ask.deadline, round).await else {
-                        return Err(race.out_of_time(started));
+                    let round = addresses.round(race.rounds);
+                    tokio::pin!(round);
+                    // Looking for servers takes a while, too; who was asked already may answer meanwhile.
+                    let found = loop {
+                        tokio::select! {
+                            biased;
+                            Some(Ok((candidate, result))) = race.attempts.join_next() => {
+                                if let Some(end) = race.finished(candidate, result) {
+                                    return end;
+                                }
+                            }
+                            found = &mut round => break found,
+                            () = sleep_until(ask.deadline) => return Err(race.out_of_time(started)),
+                            () = sleep_until(race.tell_at), if !race.told => race.tell(),
+                        }
                     };
                     race.new_round(found);
                 }
@@ -117,6 +126,8 @@ struct Race<'a> {
     request_id: Uuid,
     attempts: JoinSet<(Candidate, Result<Reply, CallError>)>,
     queue: VecDeque<Candidate>,
+    /// Whoever was asked, each once.
+    tried: Vec<Candidate>,
     rounds: u32,
     round_pause: Duration,
     /// When the next server may be asked.
@@ -149,6 +160,7 @@ impl<'a> Race<'a> {
             request_id: Uuid::now_v7(),
             attempts: JoinSet::new(),
             queue: VecDeque::new(),
+            tried: Vec::new(),
             rounds: 0,
             round_pause: ROUND_PAUSE_MIN,
             next_at: now,
@@ -170,10 +182,14 @@ impl<'a> Race<'a> {
         if !newest.connected.load(Ordering::Relaxed) {
             return false;
         }
-        let until = newest.started + jittered(ANSWER_PATIENCE * 2_u32.pow(self.hedges.min(DOUBLINGS_MAX)));
+        let until = newest.started + jittered(self.doubled(ANSWER_PATIENCE));
         self.newest = None; // asked once; the next time is the time
         self.next_at = until;
         until > Instant::now()
+    }
+
+    fn doubled(&self, patience: Duration) -> Duration {
+        patience * 2_u32.pow(self.hedges.saturating_sub(1).min(DOUBLINGS_MAX))
     }
 
     /// Whether the deadline is too near for one more attempt: its "no time is left" would only hide why the others failed.
@@ -205,7 +221,10 @@ impl<'a> Race<'a> {
         self.newest = Some(Newest { started: now, connected: connected.clone() });
         let others = self.attempts.len() as u32; // they have not answered: this one is asked as well
         self.hedges = if others == 0 { 0 } else { self.hedges + 1 };
-        self.next_at = now + jittered(CONNECT_PATIENCE * 2_u32.pow(self.hedges.min(DOUBLINGS_MAX)));
+        self.next_at = now + jittered(self.doubled(CONNECT_PATIENCE));
+        if !self.tried.contains(&candidate) {
+            self.tried.push(candidate.clone());
+        }
         let request = self.ask.request(self.request_id, self.ask.deadline);
         let deadline = self.ask.deadline;
         self.attempts.spawn(async move {
@@ -221,7 +240,10 @@ impl<'a> Race<'a> {
         result: Result<Reply, CallError>,
     ) -> Option<Result<Answer, Failure>> {
         match judge(&who.address, self.request_id, result) {
-            Verdict::Answer(body) => return Some(Ok(Answer { address: who.address, body })),
+            Verdict::Answer(body) => {
+                let passed = self.tried.iter().filter(|tried| **tried != who).cloned().collect();
+                return Some(Ok(Answer { candidate: who, passed, body }));
+            }
             Verdict::Definite(error) => return Some(Err(error.into())),
             Verdict::Foreign(why) => {
                 self.foreign += 1;
@@ -363,33 +385,6 @@ fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> V
         Err(error) if error.code == ErrorCode::Busy => Verdict::Busy(error),
         Err(error) => elsewhere(error.code, error.message),
     }
-}
-
-async fn resolve_all(addresses: Result<Vec<String>, Failure>) -> Result<Vec<Candidate>, Failure> {
-    let mut candidates = Vec::new();
-    let mut failed = None;
-    for address in addresses? {
-        match resolve(&address).await {
-            Ok(mut found) => candidates.append(&mut found),
-            Err(failure) => failed = Some(failure),
-        }
-    }
-    match failed {
-        Some(failure) if candidates.is_empty() => Err(failure),
-        _ => Ok(candidates),
-    }
-}
-
-/// Every address behind one name.
-pub async fn resolve(address: &str) -> Result<Vec<Candidate>, Failure> {
-    if let Ok(socket) = address.parse() {
-        return Ok(vec![Candidate { address: address.to_owned(), socket }]); // no thread for a name server
-    }
-    let unknown = |why: String| Failure::service(ErrorCode::Unavailable, format!("{address}: {why}"));
-    let found = timeout(RESOLVE_WAIT, tokio::net::lookup_host(address)).await;
-    let found = found.map_err(|_| unknown("the name server does not answer".into()))?;
-    let sockets = found.map_err(|error| unknown(format!("cannot find this host: {error}")))?;
-    Ok(sockets.map(|socket| Candidate { address: address.to_owned(), socket }).collect())
 }
 
 /// Up to a quarter more or less, so that clients that failed together do not come back together.

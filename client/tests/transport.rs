@@ -3,6 +3,7 @@
 mod fake;
 
 use fake::{Fake, nobody};
+use gaceta::candidates::{Candidate, resolve_all};
 use gaceta::exit::Failure;
 use gaceta::render::{Output, Style};
 use gaceta::transport::{Addresses, Answer, Ask, race};
@@ -15,8 +16,8 @@ use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, RequestBody};
 struct Servers(Vec<String>);
 
 impl Addresses for Servers {
-    async fn round(&mut self, _round: u32) -> Result<Vec<String>, Failure> {
-        Ok(self.0.clone())
+    async fn round(&mut self, _round: u32) -> Result<Vec<Candidate>, Failure> {
+        resolve_all(self.0.clone()).await
     }
 
     fn what(&self) -> &'static str {
@@ -49,7 +50,7 @@ async fn a_dead_server_costs_no_time() {
     let (dead, live) = (nobody().await, live().await);
     let started = Instant::now();
     let answer = ask(&[&dead, &live.address], LONG).await.unwrap();
-    assert_eq!(answer.address, live.address);
+    assert_eq!(answer.candidate.address, live.address);
     assert!(started.elapsed() < Duration::from_millis(300), "the next one is tried at once");
 }
 
@@ -59,7 +60,7 @@ async fn a_draining_server_sends_everybody_on() {
     let live = live().await;
     let started = Instant::now();
     let answer = ask(&[&draining.address, &live.address], LONG).await.unwrap();
-    assert_eq!(answer.address, live.address);
+    assert_eq!(answer.candidate.address, live.address);
     assert!(started.elapsed() < Duration::from_millis(300));
 }
 
@@ -69,8 +70,44 @@ async fn a_silent_server_is_raced_by_the_next_one() {
     let live = live().await;
     let started = Instant::now();
     let answer = ask(&[&silent.address, &live.address], LONG).await.unwrap();
-    assert_eq!(answer.address, live.address);
+    assert_eq!(answer.candidate.address, live.address);
     assert!(started.elapsed() < Duration::from_secs(5), "after about a second, long before the deadline");
+}
+
+/// Half of the nodes are paused: they still accept connections.
+#[tokio::test]
+async fn two_silent_servers_in_a_row_cost_less_than_three_seconds() {
+    let silent = || Fake::node(|_| std::future::pending());
+    let (one, other, live) = (silent().await, silent().await, live().await);
+    let started = Instant::now();
+    let answer = ask(&[&one.address, &other.address, &live.address], LONG).await.unwrap();
+    assert_eq!(answer.candidate.address, live.address);
+    let passed: Vec<_> = answer.passed.into_iter().map(|candidate| candidate.address).collect();
+    assert_eq!(passed, [one.address.clone(), other.address.clone()], "who was passed over is known");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+/// What a slow service costs: its clients must not ask it to death.
+#[tokio::test]
+async fn a_slow_service_is_asked_few_times_more() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut slow = vec![];
+    for _ in 0..4 {
+        let asked = count.clone();
+        slow.push(
+            Fake::node(move |_| {
+                counted(&asked);
+                async {
+                    tokio::time::sleep(Duration::from_millis(2_800)).await; // the service's own slowness
+                    Ok(NodeReply::Unsubscribed { already: false })
+                }
+            })
+            .await,
+        );
+    }
+    let addresses: Vec<&str> = slow.iter().map(|server| server.address.as_str()).collect();
+    ask(&addresses, LONG).await.unwrap();
+    assert!(count.load(Ordering::SeqCst) <= 3, "{count:?} times for one answer");
 }
 
 #[tokio::test]
@@ -90,7 +127,7 @@ async fn the_first_server_may_still_win_after_the_second_was_asked() {
     })
     .await;
     let answer = ask(&[&slow.address, &silent.address], LONG).await.unwrap();
-    assert_eq!(answer.address, slow.address);
+    assert_eq!(answer.candidate.address, slow.address);
 }
 
 #[tokio::test]
@@ -162,7 +199,7 @@ async fn a_busy_that_takes_longer_than_there_is_time_ends_it_at_once() {
     // Somebody else may not be busy.
     let live = live().await;
     let answer = ask(&[&one.address, &live.address], Duration::from_secs(5)).await.unwrap();
-    assert_eq!(answer.address, live.address);
+    assert_eq!(answer.candidate.address, live.address);
 }
 
 #[tokio::test]

@@ -7,34 +7,37 @@
 use super::areas::subscriptions;
 use super::exec::{Exec, Ran};
 use super::reading::{joined_to, mark};
+use crate::candidates::{Candidate, resolve_all};
 use crate::exit::Failure;
 use crate::outbox::abort_at;
 use crate::outcome::{Item, Outcome, items};
 use crate::pager;
 use crate::session::{Nodes, Session, fresh_nodes};
 use crate::stop::Stop;
-use crate::transport::{self, Ask, Candidate, jittered};
+use crate::transport::{Ask, jittered};
+use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
-use wire::limits::{AREAS_PER_REQUEST_MAX, FOLLOW_WAIT_MS_MAX};
+use wire::limits::AREAS_PER_REQUEST_MAX;
 use wire::{
     AreaId, ErrorCode, ErrorReply, FollowArea, FollowEnded, Mark, NodeReply, NodeRequest, Page, ReplyBody,
     RequestBody, Seq, Shown, SubscriptionSummary,
 };
 
-/// A node that is stuck is noticed when its poll should long have ended: shorter polls notice sooner, and cost more.
-const WAIT_MS: u32 = if FOLLOW_WAIT_MS_MAX < 10_000 { FOLLOW_WAIT_MS_MAX } else { 10_000 };
-/// After this the answer of a poll that ended is not on its way any more.
-const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+/// The first answer of a node, which is not to wait for news, takes milliseconds. Of a service that is slow all nodes are: hence
+/// twice as long in each round.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+const PATIENCE_MAX: Duration = Duration::from_secs(8);
 /// Between two rounds through all nodes, doubling.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A break that is over by then is nobody's business; of a longer one a person is told what is waited for.
 const SILENCE_MAX: Duration = Duration::from_millis(300);
-/// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else.
-const MARK_WAIT: Duration = Duration::from_secs(2);
+/// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else. Time for two
+/// nodes that are silent, and one that is not.
+const MARK_WAIT: Duration = Duration::from_secs(3);
 
 pub async fn follow(
     session: &Session,
@@ -72,6 +75,7 @@ struct Follower<'a> {
     failed: Option<Candidate>,
     trouble: Option<Trouble>,
     pause: Duration,
+    patience: Duration,
 }
 
 /// One area, and how far it was shown.
@@ -153,6 +157,7 @@ impl<'a> Follower<'a> {
             failed: None,
             trouble: None,
             pause: PAUSE_MIN,
+            patience: PATIENCE_MIN,
         }))
     }
 
@@ -205,9 +210,7 @@ impl<'a> Follower<'a> {
             {
                 self.nodes.addresses = addresses;
             }
-            for address in &self.nodes.addresses {
-                self.queue.extend(transport::resolve(address).await.unwrap_or_default());
-            }
+            self.queue.extend(resolve_all(self.nodes.addresses.clone()).await.unwrap_or_default());
             let failed = self.failed.take();
             self.queue.make_contiguous().sort_by_key(|candidate| Some(candidate) == failed.as_ref());
         }
@@ -216,23 +219,26 @@ impl<'a> Follower<'a> {
 
     async fn poll(&mut self, candidate: Candidate) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
         let areas = self.areas.iter().map(Followed::request).collect();
-        // Whoever waits for news of a break that is over must not wait for news of the areas.
-        let wait_ms = if self.trouble.is_some() { 0 } else { WAIT_MS };
+        // A node that has not answered yet may be stuck; and who waits for the end of a break must not wait for news of the areas.
+        let (wait_ms, longest) = match self.current {
+            Some(_) => (POLL_WAIT_MS, Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN),
+            None => (0, self.patience),
+        };
         let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms });
-        let deadline = Instant::now() + Duration::from_millis(wait_ms.into()) + ANSWER_MARGIN;
+        let deadline = Instant::now() + longest;
         let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
         let answered = {
-            let single = transport::single(&candidate, &ask);
-            tokio::pin!(single);
+            let polled = vigil::poll(&candidate, &ask);
+            tokio::pin!(polled);
             match self.trouble.as_mut().filter(|trouble| !trouble.told) {
                 Some(trouble) => tokio::select! {
-                    answered = &mut single => answered,
+                    answered = &mut polled => answered,
                     () = sleep_until(trouble.since + SILENCE_MAX) => {
                         trouble.tell(self.session);
-                        single.await
+                        polled.await
                     }
                 },
-                None => single.await,
+                None => polled.await,
             }
         };
         let (pages, ended) = match answered? {
@@ -243,6 +249,7 @@ impl<'a> Follower<'a> {
         self.current = Some(candidate);
         self.failed = None;
         self.pause = PAUSE_MIN;
+        self.patience = PATIENCE_MIN;
         self.queue.clear();
         if self.trouble.take().is_some_and(|trouble| trouble.told) {
             self.session.output.note("The service is back.");
@@ -262,6 +269,7 @@ impl<'a> Follower<'a> {
         if self.queue.is_empty() {
             sleep(jittered(self.pause)).await;
             self.pause = (self.pause * 2).min(PAUSE_MAX);
+            self.patience = (self.patience * 2).min(PATIENCE_MAX);
         }
     }
 

@@ -1,10 +1,11 @@
 //! `status`: how every agent and every node is, for whoever wants to know what is wrong. All are asked at once, none
 //! is waited for longer than the others.
 
+use crate::candidates::{Candidate, resolve};
 use crate::exit::Failure;
 use crate::outcome::{AgentStatus, NodeStatus, Outcome, Probe, Status};
 use crate::session::{Session, fresh_nodes};
-use crate::transport::{self, Ask, Candidate};
+use crate::transport::{self, Ask};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -50,7 +51,7 @@ type Answered = (Asked, Result<ReplyBody, Failure>);
 async fn probe(session: &Session, addresses: Vec<String>, body: RequestBody) -> Vec<Answered> {
     let deadline = session.deadline().min(Instant::now() + SERVER_WAIT);
     let resolved = in_order(addresses.into_iter().map(|address| async move {
-        let found = transport::resolve(&address).await;
+        let found = resolve(&address).await;
         (address, found)
     }));
     let mut servers = Vec::new();

@@ -3,22 +3,22 @@
 
 use super::announce::Announcer;
 use super::news::News;
+use crate::candidates::{Candidate, resolve_all};
 use crate::exit::Failure;
 use crate::render::Output;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::transport::{self, Ask, Candidate, jittered};
+use crate::transport::{Ask, jittered};
+use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use wire::limits::{AREAS_PER_REQUEST_MAX, FOLLOW_WAIT_MS_MAX};
+use wire::limits::AREAS_PER_REQUEST_MAX;
 use wire::{ErrorCode, FollowArea, FollowEnded, NodeReply, NodeRequest, Page, ReplyBody, RequestBody};
 
 /// Nobody waits for these questions; a service that is just losing a server answers within it.
 const ASK_WAIT: Duration = Duration::from_secs(5);
 /// Subscriptions may have changed on another device.
 const AGE_MAX: Duration = Duration::from_secs(60);
-/// After this the answer of a poll that ended is not on its way any more.
-const ANSWER_MARGIN: Duration = Duration::from_secs(2);
 /// After an answer what follows gathers, so that a flood, also of one's own posts, is a few polls and lines a second; and a
 /// node that answers at once again and again is asked no more often.
 const GATHER_WAIT: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ async fn round(
     let session = Session::open(&settings, &Output::silent())?;
     let area = |(area_id, _, seen): &(_, _, _)| FollowArea { area_id: *area_id, after: *seen, shown: None };
     let areas = places.iter().take(AREAS_PER_REQUEST_MAX).map(area).collect();
-    let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms: FOLLOW_WAIT_MS_MAX });
+    let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms: POLL_WAIT_MS });
     let (pages, ended) = poll(&session, &body, current).await?;
     let me = news.who().map(|who| who.user);
     let mut announced = false;
@@ -107,15 +107,13 @@ async fn poll(
 ) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
     let mut candidates = Vec::from_iter(current.take());
     if candidates.is_empty() {
-        for address in session.any_nodes().await?.addresses {
-            candidates.extend(transport::resolve(&address).await.unwrap_or_default());
-        }
+        candidates = resolve_all(session.any_nodes().await?.addresses).await?;
     }
     let mut last = Failure::service(ErrorCode::Unavailable, "no node can be found");
     for candidate in candidates {
-        let deadline = Instant::now() + Duration::from_millis(FOLLOW_WAIT_MS_MAX.into()) + ANSWER_MARGIN;
+        let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
         let ask = Ask { token: session.token(), body, deadline, output: &session.output };
-        match transport::single(&candidate, &ask).await {
+        match vigil::poll(&candidate, &ask).await {
             Ok(ReplyBody::Node(NodeReply::Followed { pages, ended })) => {
                 *current = Some(candidate);
                 return Ok((pages, ended));

@@ -57,8 +57,13 @@ impl Fake {
     {
         Self::start(move |request| {
             let RequestBody::Node(body) = request.body else { panic!("an agent's request at a node") };
-            let reply = handle(body);
-            async move { reply.await.map(ReplyBody::Node) }
+            let reply = (body != NodeRequest::Check).then(|| handle(body));
+            async move {
+                match reply {
+                    Some(reply) => reply.await.map(ReplyBody::Node),
+                    None => Err(ErrorReply::new(ErrorCode::Busy, "it lives")),
+                }
+            }
         })
         .await
     }
