@@ -259,7 +259,7 @@ impl<'a> Follower<'a> {
 
     /// To the next node; after all of them were tried, a little later.
     async fn struggle(&mut self, failure: &Failure) {
-        self.current = None;
+        let was_served = self.current.take().is_some();
         let first = || Trouble { since: Instant::now(), why: failure.clone(), told: false };
         let trouble = self.trouble.get_or_insert_with(first);
         trouble.why = failure.clone();
@@ -269,7 +269,10 @@ impl<'a> Follower<'a> {
         if self.queue.is_empty() {
             sleep(jittered(self.pause)).await;
             self.pause = (self.pause * 2).min(PAUSE_MAX);
-            self.patience = (self.patience * 2).min(PATIENCE_MAX);
+            // Who leaves the node that served until now has not tried the others yet.
+            if !was_served {
+                self.patience = (self.patience * 2).min(PATIENCE_MAX);
+            }
         }
     }
 
