@@ -8,6 +8,9 @@
 //! - [`processes`]: the real programs as processes of their own, to be killed and stopped; [`programs`] builds them.
 //! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
 //! - [`tour`]: sessions of people, written down as pages and replayed.
+//! - [`fleet`]: all of it with a [`breaker`] in every connection; [`faults`] that happen to it; [`load`], the people meanwhile;
+//!   [`history`], what they saw; [`check`], what is wrong with that; [`chaos`], a whole run. [`seed`]: chance that can be
+//!   had again. [`caller`]: somebody who uses the client's own way in this process.
 //! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal, and [`screen`]: what is
 //!   to be seen on it.
 //! - [`hostile`]: texts that want to harm a terminal, and how one sees that they did not.
@@ -19,12 +22,16 @@
 
 pub mod breaker;
 pub mod caller;
+pub mod chaos;
 pub mod check;
 pub mod deployment;
+pub mod faults;
+pub mod fleet;
 pub mod follower;
 pub mod gaceta;
 pub mod history;
 pub mod hostile;
+pub mod load;
 pub mod person;
 pub mod processes;
 pub mod programs;

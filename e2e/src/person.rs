@@ -30,13 +30,18 @@ pub type Answer<T> = Result<T, ErrorReply>;
 
 impl Person {
     pub async fn register(service: &Service, name: &str) -> Self {
+        let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
+        Self::join(service.agent.address, &nodes, name).await
+    }
+
+    /// Registers at this agent.
+    pub async fn join(agent: SocketAddr, nodes: &[SocketAddr], name: &str) -> Self {
         let request = AgentRequest::Register {
             name: name.into(),
             password: Password(PASSWORD.into()),
             label: "test".into(),
         };
-        let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
-        Self::with_session(service.agent.address, &nodes, name, request).await.unwrap()
+        Self::with_session(agent, nodes, name, request).await.unwrap()
     }
 
     pub async fn login(service: &Service, name: &str) -> Self {

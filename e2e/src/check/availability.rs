@@ -2,7 +2,7 @@
 //! took, and how long after it was posted an article was shown. Times are counted in slots, so that nothing is sorted.
 
 use super::index::Index;
-use crate::history::{Asked, Entry, Outcome};
+use crate::history::{Asked, Entry, Fault, Outcome};
 
 /// How exact the pauses are.
 const SLOT_US: u64 = 10_000;
@@ -14,7 +14,7 @@ const SLOW_MAX_MS: usize = 60_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     pub faults: Vec<Around>,
-    /// Operations of the client by outcome.
+    /// Operations of the client by outcome; those of killed ones are unknown.
     pub succeeded: usize,
     pub refused: usize,
     pub unknown: usize,
@@ -51,15 +51,17 @@ pub fn figures(entries: &[Entry]) -> Figures {
     for entry in entries {
         match entry {
             Entry::Operation(one) => {
-                match &one.outcome {
-                    Outcome::Failed(_) => refused += 1,
-                    Outcome::Unknown(_) => unknown += 1,
-                    _ => succeeded += 1,
-                }
                 let Some(ended_us) = one.ended_us else { continue };
-                let took_us = ended_us - one.began_us;
-                operation.add(took_us);
-                slowest.raise(ended_us, took_us);
+                if !one.is_attempt {
+                    match &one.outcome {
+                        Outcome::Failed(_) => refused += 1,
+                        Outcome::Unknown(_) => unknown += 1,
+                        _ => succeeded += 1,
+                    }
+                    let took_us = ended_us - one.began_us;
+                    operation.add(took_us);
+                    slowest.raise(ended_us, took_us);
+                }
                 match one.asked {
                     _ if !one.outcome.is_success() => {}
                     Asked::Post { .. } => posts.raise(ended_us, 1),
@@ -80,15 +82,24 @@ pub fn figures(entries: &[Entry]) -> Figures {
             _ => {}
         }
     }
-    let around = entries.iter().filter_map(|entry| match entry {
-        Entry::Fault(fault) => Some(Around {
+    let faults: Vec<&Fault> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Fault(fault) => Some(fault),
+            _ => None,
+        })
+        .collect();
+    let around = faults.iter().enumerate().map(|(at, fault)| {
+        // Until the next fault: what that does is told there.
+        let next_us = faults.get(at + 1).map_or(u64::MAX, |next| next.began_us);
+        let upto_us = (fault.ended_us + AFTERMATH_US).min(next_us);
+        Around {
             what: fault.what.clone(),
             began_us: fault.began_us,
-            without_post_ms: posts.longest_gap_ms(fault.began_us, fault.ended_us + AFTERMATH_US),
-            without_read_ms: reads.longest_gap_ms(fault.began_us, fault.ended_us + AFTERMATH_US),
-            slowest_ms: slowest.highest(fault.began_us, fault.ended_us + AFTERMATH_US) / 1_000,
-        }),
-        _ => None,
+            without_post_ms: posts.longest_gap_ms(fault.began_us, upto_us),
+            without_read_ms: reads.longest_gap_ms(fault.began_us, upto_us),
+            slowest_ms: slowest.highest(fault.began_us, upto_us) / 1_000,
+        }
     });
     Figures {
         faults: around.collect(),

@@ -15,7 +15,8 @@ fn id(number: u128) -> Uuid {
 
 fn operation(who: &str, session: i64, ms: (u64, u64), asked: Asked, outcome: Outcome) -> Entry {
     let (began_us, ended_us) = (ms.0 * MS, Some(ms.1 * MS));
-    Entry::Operation(Operation { who: who.into(), session, began_us, ended_us, asked, outcome })
+    let is_attempt = false;
+    Entry::Operation(Operation { who: who.into(), session, is_attempt, began_us, ended_us, asked, outcome })
 }
 
 fn post(number: u128, ms: (u64, u64), seq: Seq) -> Entry {

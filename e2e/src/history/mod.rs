@@ -43,6 +43,8 @@ pub struct Run {
 pub struct Operation {
     pub who: String,
     pub session: i64,
+    /// One attempt at one server, which may fail while the service is well: no operation of the client.
+    pub is_attempt: bool,
     pub began_us: u64,
     /// `None`: whoever asked was killed, or the run ended.
     pub ended_us: Option<u64>,

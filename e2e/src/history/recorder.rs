@@ -29,10 +29,26 @@ impl Recorder {
         self.started.elapsed().as_micros() as u64
     }
 
+    /// An operation of the client, with all its repeats.
     pub fn begin(&self, who: &str, session: i64, asked: Asked) -> Begun<'_> {
-        let began_us = self.now_us();
-        let outcome = Outcome::Unknown("no answer".into());
-        let operation = Operation { who: who.into(), session, began_us, ended_us: None, asked, outcome };
+        self.begun(who, session, false, asked)
+    }
+
+    /// One attempt at one server.
+    pub fn attempt(&self, who: &str, session: i64, asked: Asked) -> Begun<'_> {
+        self.begun(who, session, true, asked)
+    }
+
+    fn begun(&self, who: &str, session: i64, is_attempt: bool, asked: Asked) -> Begun<'_> {
+        let operation = Operation {
+            who: who.into(),
+            session,
+            is_attempt,
+            began_us: self.now_us(),
+            ended_us: None,
+            asked,
+            outcome: Outcome::Unknown("no answer".into()),
+        };
         Begun { recorder: self, place: self.put(Entry::Operation(operation)) }
     }
 

@@ -1,0 +1,249 @@
+//! Agents and nodes as processes on a PostgreSQL of their own, with a breaker in every connection between any two: what
+//! may be killed, paused, rolled and cut off. Whoever ends by himself is started again, as an orchestrator does it.
+
+use crate::breaker::{Breaker, PASS, Plan, Target};
+use crate::deployment::{agent, node_of};
+use crate::processes::Process;
+use crate::programs;
+use crate::service::PASSWORD;
+use db::private::Shutdown;
+use db::testing::{OwnCluster, TestDatabase};
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio_postgres::config::Host;
+
+/// A server whose database is away may end at once; an orchestrator waits a moment as well.
+const RESTART_PAUSE_MS: u64 = 200;
+/// More starts than this in a row mean that it will never serve.
+const STARTS_MAX: usize = 50;
+
+pub struct Fleet {
+    pub agents: Vec<Member>,
+    pub nodes: Vec<Member>,
+    pub database: TestDatabase,
+    pub cluster: OwnCluster,
+    /// What ended without being told to.
+    pub mishaps: Mutex<Vec<String>>,
+    _directory: TempDir,
+}
+
+/// A server and the connections to it and from it.
+pub struct Member {
+    /// `agent 1`, `node 2`.
+    pub name: String,
+    /// What clients connect to, and agents that check a node.
+    pub front: Breaker,
+    /// What nodes connect to, of an agent.
+    pub inner: Option<Breaker>,
+    pub database: Breaker,
+    start: Box<dyn Fn() -> std::process::Command + Send + Sync>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Fleet {
+    pub async fn start(agents: usize, nodes: usize) -> Self {
+        programs::directory(); // before the first wait that is watched
+        let cluster = db::testing::own_cluster().await;
+        let database = cluster.database().await;
+        let directory = tempfile::tempdir().unwrap();
+        let password_file = directory.path().join("admin-password");
+        std::fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
+        let mut fleet = Self {
+            agents: vec![],
+            nodes: vec![],
+            database,
+            cluster,
+            mishaps: Mutex::default(),
+            _directory: directory,
+        };
+        for number in 1..=agents {
+            let member = fleet.agent(number, password_file.clone()).await;
+            member.begin().await;
+            fleet.agents.push(member);
+        }
+        for number in 1..=nodes {
+            let member = fleet.node(number).await;
+            member.begin().await;
+            fleet.nodes.push(member);
+        }
+        fleet
+    }
+
+    async fn agent(&self, number: usize, password_file: PathBuf) -> Member {
+        let listen = free_address();
+        let database = self.to_database().await;
+        let dsn = self.dsn(&database);
+        let start = move || {
+            let mut agent = agent(&dsn, &listen.to_string());
+            agent.arg("--admin-password-file").arg(&password_file);
+            agent
+        };
+        Member {
+            name: format!("agent {number}"),
+            front: Breaker::to(Target::Tcp(listen)).await,
+            inner: Some(Breaker::to(Target::Tcp(listen)).await),
+            database,
+            start: Box::new(start),
+            process: Mutex::default(),
+        }
+    }
+
+    async fn node(&self, number: usize) -> Member {
+        let listen = free_address();
+        let front = Breaker::to(Target::Tcp(listen)).await;
+        let database = self.to_database().await;
+        let (dsn, advertise) = (self.dsn(&database), front.address.to_string());
+        let inner = |agent: &Member| agent.inner.as_ref().unwrap().address;
+        let agents: Vec<SocketAddr> = self.agents.iter().map(inner).collect();
+        let start = move || {
+            let mut node = node_of(&dsn, &listen.to_string(), &agents);
+            node.args(["--advertise", &advertise]);
+            node
+        };
+        Member {
+            name: format!("node {number}"),
+            front,
+            inner: None,
+            database,
+            start: Box::new(start),
+            process: Mutex::default(),
+        }
+    }
+
+    async fn to_database(&self) -> Breaker {
+        let config: tokio_postgres::Config = self.database.dsn.parse().unwrap();
+        let Host::Unix(directory) = &config.get_hosts()[0] else { panic!("not a private cluster") };
+        Breaker::to(Target::Unix(directory.join(format!(".s.PGSQL.{}", config.get_ports()[0])))).await
+    }
+
+    fn dsn(&self, breaker: &Breaker) -> String {
+        let (ip, port) = (breaker.address.ip(), breaker.address.port());
+        let config: tokio_postgres::Config = self.database.dsn.parse().unwrap();
+        format!("host={ip} port={port} user={} dbname={}", config.get_user().unwrap(), self.database.name)
+    }
+
+    /// What people are told of: where agents are.
+    pub fn agent_addresses(&self) -> Vec<SocketAddr> {
+        self.agents.iter().map(|agent| agent.front.address).collect()
+    }
+
+    pub fn node_addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.front.address).collect()
+    }
+
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.agents.iter().chain(&self.nodes)
+    }
+
+    /// Every connection that may be broken, with what it is.
+    pub fn breakers(&self) -> Vec<(String, &Breaker)> {
+        let mut breakers = vec![];
+        for member in self.members() {
+            breakers.push((format!("to {}", member.name), &member.front));
+            breakers.extend(member.inner.as_ref().map(|inner| (format!("nodes to {}", member.name), inner)));
+            breakers.push((format!("{} to PostgreSQL", member.name), &member.database));
+        }
+        breakers
+    }
+
+    /// Everything passes, everybody goes on and serves.
+    pub async fn mend(&self) {
+        for (_, breaker) in self.breakers() {
+            breaker.set(PASS);
+        }
+        for member in self.members() {
+            member.proceed().await;
+            if let Some(log) = member.ended_by_itself().await {
+                self.mishaps.lock().await.push(format!("{} had ended by itself:\n{log}", member.name));
+                member.begin().await;
+            }
+        }
+    }
+
+    /// All processes of PostgreSQL stop, or go on.
+    pub fn signal_postgres(&self, signal: Signal) {
+        let Some(postmaster) = self.cluster.pid() else { return };
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([postmaster as i32]) {
+            // A backend may have gone meanwhile.
+            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, signal));
+        }
+    }
+
+    pub async fn restart_postgres(&self, how: Shutdown) {
+        self.cluster.restart(how).await.unwrap();
+    }
+}
+
+impl Member {
+    /// Starts it and waits until it serves.
+    pub async fn begin(&self) {
+        let mut process = self.process.lock().await;
+        for _ in 0..STARTS_MAX {
+            let mut started = Process::start(&self.name, (self.start)());
+            let what = self.name.split(' ').next().unwrap();
+            if started.ready_unless_ended(what).await.is_some() {
+                *process = Some(started);
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(RESTART_PAUSE_MS)).await;
+        }
+        panic!("{} does not start", self.name);
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&self) {
+        if let Some(mut process) = self.process.lock().await.take()
+            && !process.has_ended()
+        {
+            process.kill().await;
+        }
+    }
+
+    /// SIGTERM, and waits for its end; the code that it ended with.
+    pub async fn terminate(&self) -> Option<i32> {
+        let mut process = self.process.lock().await.take()?;
+        if process.has_ended() { None } else { process.terminate().await }
+    }
+
+    pub async fn pause(&self) {
+        self.signal(Signal::STOP).await;
+    }
+
+    pub async fn proceed(&self) {
+        self.signal(Signal::CONT).await;
+    }
+
+    async fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process.lock().await.as_mut()
+            && !process.has_ended()
+        {
+            process.signal(signal);
+        }
+    }
+
+    pub fn set(&self, plan: Plan) {
+        self.front.set(plan);
+    }
+
+    /// What it logged, if it was started and runs no more.
+    async fn ended_by_itself(&self) -> Option<String> {
+        let mut process = self.process.lock().await;
+        let process = process.as_mut()?;
+        if process.has_ended() { Some(process.log()) } else { None }
+    }
+
+    pub async fn log(&self) -> String {
+        self.process.lock().await.as_ref().map_or(String::new(), Process::log)
+    }
+}
+
+/// Free when looked at. It must be known before the server starts, since the breaker in front of it is announced.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}

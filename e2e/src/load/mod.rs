@@ -1,0 +1,293 @@
+//! People who use the service while things go wrong, and write down what they asked and what came of it.
+//!
+//! - [`writers`]: post through the client's own way, repeat old ids, delete what is theirs. A [`stranger`](writers::stranger)
+//!   tries to delete what is not.
+//! - [`followers`]: long polls from node to node; now and then one crashes, and goes on from its cursor.
+//! - [`readers`]: read, mark, undo, catch up.
+//! - [`guests`]: sessions that are ended while they post and follow.
+//! - [`clients`]: real client processes, for posts and for following, killed with -9 now and then.
+//!
+//! They are told twice: to stop changing anything, and then, with the heads of all areas, to go on until they have seen
+//! everything, and end.
+
+pub mod clients;
+pub mod followers;
+pub mod guests;
+pub mod readers;
+pub mod writers;
+
+use crate::caller::Caller;
+use crate::history::recorder::Recorder;
+use crate::history::{Asked, Entry, Given, Outcome, hash};
+use crate::person::{Person, pause};
+use crate::seed::Chance;
+use client::exit::Failure;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::{AreaId, Article, ErrorReply, Seq, SubscriptionSummary};
+
+/// One operation of the client with all its repeats, as `--timeout` bounds it.
+pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
+/// How long readers may take to see everything once all is well. It decides nothing but when to give up.
+pub const QUIET_WAIT: Duration = Duration::from_secs(60);
+/// Areas of each person: of sixteen, so that readers have different ones.
+const AREAS_EACH: usize = 4;
+
+/// How many of each.
+#[derive(Debug, Clone)]
+pub struct Crowd {
+    pub areas: usize,
+    pub writers: usize,
+    pub followers: usize,
+    pub readers: usize,
+    pub guests: usize,
+    /// Followers and writers that are processes of the client.
+    pub follow_processes: usize,
+    pub post_processes: usize,
+    /// A writer's pause between two posts, in milliseconds.
+    pub pause_ms: (u64, u64),
+}
+
+impl Crowd {
+    /// What the targets ask for: at least 8 writers, 32 followers, 16 areas. The pauses leave room on two busy cores.
+    pub fn whole() -> Self {
+        Self {
+            areas: 16,
+            writers: 7,
+            followers: 28,
+            readers: 3,
+            guests: 2,
+            follow_processes: 4,
+            post_processes: 2,
+            pause_ms: (60, 500),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Area {
+    pub id: AreaId,
+    pub name: String,
+}
+
+/// What everybody knows.
+pub struct Scene {
+    pub recorder: Recorder,
+    pub agents: Vec<SocketAddr>,
+    pub nodes: Vec<SocketAddr>,
+    pub areas: Vec<Area>,
+    pub crowd: Crowd,
+    /// Acknowledged posts: area, number, author. For those who delete.
+    pub posted: Mutex<Vec<(Area, Seq, String)>>,
+    /// No more changes.
+    pub stop: CancellationToken,
+    /// The heads of all areas, once nothing changes any more.
+    pub heads: watch::Sender<Option<Arc<HashMap<i64, Seq>>>>,
+}
+
+/// Everybody, at work.
+pub struct Load {
+    pub scene: Arc<Scene>,
+    pub people: Vec<Person>,
+    changing: JoinSet<()>,
+    reading: JoinSet<()>,
+}
+
+impl Load {
+    /// Makes the areas and the people, and lets them begin.
+    pub async fn start(
+        recorder: Recorder,
+        agents: Vec<SocketAddr>,
+        nodes: Vec<SocketAddr>,
+        crowd: Crowd,
+        chance: &Chance,
+    ) -> Self {
+        let admin = Person::log_in(agents[0], &nodes, agent::FIRST_ADMIN, crate::service::PASSWORD);
+        let admin = admin.await.unwrap();
+        let mut areas = vec![];
+        for number in 1..=crowd.areas {
+            let name = format!("area {number}");
+            areas.push(Area { id: admin.area_add(&name).await, name });
+        }
+        let scene = Arc::new(Scene {
+            recorder,
+            agents,
+            nodes,
+            areas,
+            crowd,
+            posted: Mutex::default(),
+            stop: CancellationToken::new(),
+            heads: watch::channel(None).0,
+        });
+        let mut load = Self { scene, people: vec![], changing: JoinSet::new(), reading: JoinSet::new() };
+        load.fill(chance).await;
+        load
+    }
+
+    async fn fill(&mut self, chance: &Chance) {
+        let Crowd { writers, followers, readers, guests, follow_processes, post_processes, .. } =
+            self.scene.crowd;
+        let mut number = 0;
+        let mut next = |what: &str, of: usize| {
+            number += 1;
+            (format!("{what} {of}"), chance.apart(number))
+        };
+        for of in 0..followers {
+            let (name, mut own) = next("follower", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.reading.spawn(followers::follow(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..readers {
+            let (name, mut own) = next("reader", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.reading.spawn(readers::read(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..follow_processes {
+            let (name, mut own) = next("watcher", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.reading.spawn(clients::follow(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..guests {
+            let (name, mut own) = next("guest", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.changing.spawn(guests::come_and_go(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..post_processes {
+            let (name, mut own) = next("poster", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.changing.spawn(clients::post(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..writers {
+            let (name, mut own) = next("writer", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.changing.spawn(writers::write(self.scene.clone(), person, areas, own));
+        }
+        let (name, mut own) = next("stranger", 0);
+        let (person, _) = self.person(&name, &mut own).await;
+        self.changing.spawn(writers::stranger(self.scene.clone(), person, own));
+    }
+
+    /// Somebody with some areas of his own choice.
+    async fn person(&mut self, name: &str, chance: &mut Chance) -> (Person, Vec<Area>) {
+        let scene = &self.scene;
+        let person = Person::join(scene.agents[0], &scene.nodes, name).await;
+        let mut areas = scene.areas.clone();
+        while areas.len() > AREAS_EACH {
+            areas.swap_remove(chance.below(areas.len()));
+        }
+        for area in &areas {
+            person.subscribe(area.id).await;
+        }
+        self.people.push(person.clone());
+        (person, areas)
+    }
+
+    /// Nobody changes anything any more, when this returns.
+    pub async fn stop_changes(&mut self) {
+        self.scene.stop.cancel();
+        while let Some(ended) = self.changing.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    /// Everybody sees everything up to these heads, and ends.
+    pub async fn see_all(&mut self, heads: HashMap<i64, Seq>) {
+        self.scene.heads.send_replace(Some(Arc::new(heads)));
+        while let Some(ended) = self.reading.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    /// What everybody is told to be unread, now that nothing changes.
+    pub async fn ask_unread(&self) {
+        for person in &self.people {
+            let caller = Caller::new(person, &self.scene.agents, OPERATION_WAIT);
+            for one in subscriptions(&caller).await {
+                let asked = Asked::QuietUnread { area: one.area_id.0 };
+                let begun = self.scene.recorder.begin(&person.name, person.session_id, asked);
+                begun.end(Outcome::Unread { cursor: one.cursor, unread: one.unread, last_seq: one.last_seq });
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// Everybody who reads may end: all of these were shown up to the heads.
+    pub fn has_seen_all(&self, shown: impl Iterator<Item = (i64, Seq)>) -> bool {
+        let Some(heads) = self.heads.borrow().clone() else { return false };
+        shown.into_iter().all(|(area, shown)| heads.get(&area).is_none_or(|head| shown >= *head))
+    }
+
+    pub fn caller(&self, person: &Person) -> Caller {
+        Caller::new(person, &self.agents, OPERATION_WAIT)
+    }
+
+    pub fn area_named(&self, name: &str) -> i64 {
+        self.areas.iter().find(|area| area.name == name).map_or(0, |area| area.id.0)
+    }
+
+    /// Until then readers try to see everything; afterwards the history tells what they missed.
+    pub async fn quiet_for_too_long(&self) {
+        let mut heads = self.heads.subscribe();
+        let _ = heads.wait_for(Option::is_some).await;
+        tokio::time::sleep(QUIET_WAIT).await;
+    }
+}
+
+/// What came of an operation.
+pub fn outcome<T>(result: &Result<T, Failure>, success: impl FnOnce(&T) -> Outcome) -> Outcome {
+    match result {
+        Ok(answer) => success(answer),
+        Err(failure) if failure.is_retryable() => Outcome::Unknown(failure.message.clone()),
+        Err(failure) => Outcome::Failed(failure.name().into()),
+    }
+}
+
+pub fn outcome_of_reply<T>(result: &Result<T, ErrorReply>, success: impl FnOnce(&T) -> Outcome) -> Outcome {
+    match result {
+        Ok(answer) => success(answer),
+        Err(error) if error.code.is_retryable() => Outcome::Unknown(error.message.clone()),
+        Err(error) => Outcome::Failed(error.code.name().into()),
+    }
+}
+
+/// A definite answer; `None`: it is to be asked again.
+pub fn definite<T>(result: Result<T, Failure>) -> Option<Result<T, Failure>> {
+    match result {
+        Err(failure) if failure.is_retryable() => None,
+        definite => Some(definite),
+    }
+}
+
+/// A caller's subscriptions, however long that takes.
+pub async fn subscriptions(caller: &Caller) -> Vec<SubscriptionSummary> {
+    loop {
+        if let Some(subscriptions) = definite(caller.subscriptions().await) {
+            return subscriptions.unwrap();
+        }
+        pause().await;
+    }
+}
+
+pub fn given(article: &Article) -> Given {
+    Given { seq: article.seq, id: article.id, author: article.author.clone(), hash: hash(&article.body) }
+}
+
+/// A text that no other post has, of a length by chance: once in a while more than one packet.
+pub fn text(id: Uuid, chance: &mut Chance) -> String {
+    let bytes = if chance.one_in(40) { chance.below(20_000) } else { chance.below(200) };
+    format!("{id} {}", "x".repeat(bytes))
+}
+
+/// For what the whole of a run writes down at its end.
+pub fn put_all(recorder: &Recorder, entries: Vec<Entry>) {
+    for entry in entries {
+        recorder.put(entry);
+    }
+}
