@@ -2,7 +2,7 @@
 
 mod admin;
 
-pub use admin::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs, RoleArg};
+pub use admin::{AdminAgent, AdminArea, AdminArticle, AdminCommand, AdminNode, AdminUser, AreaArgs, RoleArg};
 
 use crate::complete::Completes;
 use crate::settings::parse_context;

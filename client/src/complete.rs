@@ -35,6 +35,7 @@ pub enum Completes {
     OwnArticles,
     Articles,
     Users,
+    Nodes,
     Contexts,
 }
 
@@ -68,6 +69,7 @@ impl Completes {
             Self::Areas => areas(|_| true).collect(),
             Self::SubscribedAreas => areas(|area| area.subscribed).collect(),
             Self::Users => names::users(settings),
+            Self::Nodes => names::nodes(settings),
             Self::Contexts => contexts(settings),
             Self::OwnArticles | Self::Articles => match beginning.rsplit_once('#') {
                 Some((area, number)) => return self.articles(area, number, settings),

@@ -126,6 +126,11 @@ const ENTRIES: &[Entry] = &[
     entry(ADMINISTRATION, Admins, &["admin user disable"], "NAME", "lock it", "bob"),
     entry(ADMINISTRATION, Admins, &["admin user enable"], "NAME", "unlock it", "bob"),
     entry(ADMINISTRATION, Admins, &["admin user sessions"], "NAME", "sessions", "bob"),
+    entry(ADMINISTRATION, Admins, &["admin node list"], "", "their state", ""),
+    entry(ADMINISTRATION, Admins, &["admin node drain"], "NODE", "no areas", "0197"),
+    entry(ADMINISTRATION, Admins, &["admin node resume"], "NODE", "and back", "0197"),
+    entry(ADMINISTRATION, Admins, &["admin agent list"], "", "who leads", ""),
+    entry(ADMINISTRATION, Admins, &["admin load"], "[--span 10m]", "over time", ""),
     entry(ADMINISTRATION, Admins, &["admin audit"], "[--limit N]", "who did what", "--limit 9"),
 ];
 

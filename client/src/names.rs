@@ -1,9 +1,9 @@
-//! Names for completion: of areas and users, as the service told them a moment ago, in one 0600 file for each context; and
+//! Names for completion: of areas, users and nodes, as the service told them a moment ago, in one 0600 file for each context; and
 //! the latest articles of an area, asked when somebody wants them. Nobody waits for any of it, and nothing is said when
 //! it fails.
 
 use crate::context::{Context, Identity};
-use crate::execute::{admin, areas};
+use crate::execute::{admin, areas, servers};
 use crate::exit::Failure;
 use crate::files;
 use crate::render::Output;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
-use wire::{AreaSummary, Article, NodeReply, NodeRequest, ReadFrom, UserSummary};
+use wire::{AreaSummary, Article, NodeDetails, NodeReply, NodeRequest, ReadFrom, UserSummary};
 
 /// Older names are asked again.
 const AGE_MAX_S: i64 = 60;
@@ -37,6 +37,11 @@ pub struct Names {
     users_at_s: i64,
     #[serde(default)]
     pub users: Vec<String>,
+    #[serde(default)]
+    nodes_at_s: i64,
+    /// Their addresses.
+    #[serde(default)]
+    pub nodes: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +68,16 @@ pub fn users(settings: &Settings) -> Vec<String> {
     }
     let ask = async |session: &Session| admin::user_list(session).await;
     asked(settings, ask).map_or(known.users, |_| load(settings).users)
+}
+
+/// The addresses of nodes, as far as one may know them.
+pub fn nodes(settings: &Settings) -> Vec<String> {
+    let known = load(settings);
+    if is_fresh(known.nodes_at_s) {
+        return known.nodes;
+    }
+    let ask = async |session: &Session| servers::node_list(session).await;
+    asked(settings, ask).map_or(known.nodes, |_| load(settings).nodes)
 }
 
 /// The latest articles of an area, newest first, and who asks.
@@ -101,10 +116,16 @@ pub fn note_users(settings: &Settings, users: &[UserSummary]) {
     note(settings, |names| (names.users, names.users_at_s) = (users, now_s()));
 }
 
+/// For commands that list nodes anyway.
+pub fn note_nodes(settings: &Settings, nodes: &[NodeDetails]) {
+    let nodes = nodes.iter().take(NAMES_MAX).map(|node| node.address.clone()).collect();
+    note(settings, |names| (names.nodes, names.nodes_at_s) = (nodes, now_s()));
+}
+
 /// They have changed: the next who wants them asks.
 pub fn expire(settings: &Settings) {
     if path(settings).exists() {
-        note(settings, |names| (names.areas_at_s, names.users_at_s) = (0, 0));
+        note(settings, |names| (names.areas_at_s, names.users_at_s, names.nodes_at_s) = (0, 0, 0));
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::exit;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 use uuid::Uuid;
 use wire::{
-    AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Role, Seq, SessionSummary,
-    SubscriptionSummary, UserSummary,
+    AgentDetails, AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Leader, LoadSample,
+    NodeDetails, Role, Seq, ServiceEvent, SessionSummary, SubscriptionSummary, UserSummary,
 };
 
 #[derive(Debug, Clone)]
@@ -115,6 +116,25 @@ pub enum Outcome {
         already: bool,
     },
     Audit(Vec<AuditEntry>),
+    NodeList {
+        nodes: Vec<NodeDetails>,
+        events: Vec<ServiceEvent>,
+    },
+    NodeChanged {
+        node: NodeDetails,
+        done: &'static str,
+        already: bool,
+    },
+    AgentList {
+        agents: Vec<AgentDetails>,
+        leader: Option<Leader>,
+        events: Vec<ServiceEvent>,
+    },
+    Load {
+        span: Duration,
+        samples: Vec<LoadSample>,
+        nodes: Vec<NodeDetails>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -38,6 +38,16 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How far to look back.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    const SPAN_MIN: Duration = Duration::from_secs(60);
+    match parse_duration(text)? {
+        short if short < SPAN_MIN => Err("a minute (1m) is the shortest".into()),
+        long if u32::try_from(long.as_secs()).is_err() => Err("nobody kept anything for so long".into()),
+        span => Ok(span),
+    }
+}
+
 /// `90d`, or `forever`, as seconds.
 pub fn parse_keep_for(text: &str) -> Result<Keep, String> {
     if text == "forever" {

@@ -120,6 +120,8 @@ async fn every_command_prints_what_is_written_down() {
     let (new, newer) = ("another one", "yet another one");
     let changed = format!("{PASSWORD}\n{new}\n");
     let pages = deployment.file("man");
+    let drain = format!("admin node drain {}", deployment.nodes[0].address);
+    let resume = drain.replace("drain", "resume");
 
     // Who, the command line, its standard input, and the exit code.
     let script = [
@@ -204,6 +206,16 @@ async fn every_command_prints_what_is_written_down() {
         (&admin, "admin area list", "", 0),
         (&admin, "admin area restore other", "", 0),
         (&admin, "admin area restore nowhere", "", 3),
+        (&admin, "admin node list", "", 0),
+        (&ana, "admin node list", "", 5),
+        (&admin, &drain, "", 0),
+        (&admin, &resume, "", 0),
+        (&admin, "admin node drain nowhere:1", "", 3),
+        (&admin, "admin node resume nowhere:1", "", 3),
+        (&admin, "admin agent list", "", 0),
+        (&ana, "admin agent list", "", 5),
+        (&admin, "admin load --span 1h", "", 0),
+        (&admin, "admin load --span 1s", "", 2),
         (&admin, "admin audit", "", 0),
         (&ana, "admin audit", "", 5),
         (&ana, "context add work", "", 0),

@@ -2,8 +2,9 @@
 
 use super::PasswordArgs;
 use crate::complete::Completes;
-use crate::values::{ArticleRef, parse_article, parse_keep_count, parse_keep_for};
+use crate::values::{ArticleRef, parse_article, parse_keep_count, parse_keep_for, parse_span};
 use clap::{Args, Subcommand, ValueEnum};
+use std::time::Duration;
 use wire::{Keep, Role};
 
 #[derive(Debug, Clone, Subcommand)]
@@ -17,6 +18,18 @@ pub enum AdminCommand {
     /// Users
     #[command(subcommand)]
     User(AdminUser),
+    /// Nodes: they take posts and give news
+    #[command(subcommand)]
+    Node(AdminNode),
+    /// Agents: they know accounts and areas; one of them leads
+    #[command(subcommand)]
+    Agent(AdminAgent),
+    /// Show how much the nodes do, each one and all of them over time
+    Load {
+        /// How far to look back, like 10m or 24h
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_span)]
+        span: Duration,
+    },
     /// Show who did what, newest first
     Audit {
         /// How many entries
@@ -119,6 +132,30 @@ pub enum AdminUser {
         #[arg(add = Completes::Users)]
         name: String,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminNode {
+    /// List nodes with their state and load, and what happened to them last
+    List,
+    /// Take the areas away from a node, so that it can be stopped unnoticed; a later node at its address stays drained
+    Drain {
+        /// Its address, or the beginning of its id
+        #[arg(add = Completes::Nodes)]
+        node: String,
+    },
+    /// Give a drained node areas again
+    Resume {
+        /// Its address, or the beginning of its id
+        #[arg(add = Completes::Nodes)]
+        node: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminAgent {
+    /// List agents, who leads since when, and what happened last
+    List,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! What administrators do. The rights are checked by the service, for every request.
 
 use super::areas::all_pages;
+use super::servers;
 use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs};
 use crate::exit::Failure;
 use crate::names;
@@ -20,6 +21,9 @@ pub async fn admin(session: &Session, command: AdminCommand) -> Result<Outcome, 
             Ok(Outcome::Deleted { area: article.area, seq: article.seq, already })
         }
         AdminCommand::User(command) => user(session, command).await,
+        AdminCommand::Node(command) => servers::node(session, command).await,
+        AdminCommand::Agent(command) => servers::agent(session, command).await,
+        AdminCommand::Load { span } => servers::load(session, span).await,
         AdminCommand::Audit { limit } => audit(session, limit).await,
     }
 }

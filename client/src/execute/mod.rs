@@ -14,6 +14,7 @@ mod man;
 pub mod outgoing;
 pub mod posting;
 pub mod reading;
+pub mod servers;
 mod status;
 mod suggestions;
 pub mod verify;

@@ -26,6 +26,10 @@
 //! | `admin user list` | `[{name, role, created_at, disabled_at, sessions}]` |
 //! | `admin user add`, `passwd`, `role`, `disable`, `enable` | `{user, already}` |
 //! | `admin audit` | `[{id, at, actor, action, target, detail}]`, `detail` an object |
+//! | `admin node list` | `{nodes: [{id, address, state, since, started_at, drained_at, areas, version, settings_version, load, load_at}], events}`; `state` announced, live, out or left; `load` `{posts_s, reads_s, follows_s, deletes_s, others_s, deliveries_s, followers, connections, queued_posts, memory_bytes}` or null |
+//! | `admin node drain`, `resume` | `{node, already}`, `node` as in the list |
+//! | `admin agent list` | `{leader: {id, epoch, since, expires_at}, agents: [{id, address, live, leads, started_at, seen_at, version, settings_version}], events: [{id, at, epoch, kind, subject, detail}]}`; `leader` null while nobody leads |
+//! | `admin load` | `{samples: [{at, epoch, nodes, sum, mean}], nodes}`, oldest first, `sum` and `mean` like `load` above |
 //! | `status` | `{context, user, agents: [{address, error, elapsed_ms, version, uptime_s, database_ms, clock_ms, nodes_live, nodes}], nodes: [{…, draining}]}`; `error` null for a server that is well, `clock_ms` how far its clock is ahead of ours |
 //! | `context list` | `[{name, agents, user, current}]` |
 //! | `context add` | `{name, agents, already}` |
@@ -38,6 +42,8 @@
 //! `docs/json-schema.json` says the same for programs, and `e2e/tests/json_schema.rs` holds every command against it.
 //!
 //! Codes besides the service's: `usage`, `local` (files, terminal), `interrupted`.
+
+mod servers;
 
 use super::layout::rfc3339;
 use super::{Shown, sanitise};
@@ -140,7 +146,16 @@ fn value(outcome: &Outcome) -> Value {
             .collect(),
         Outcome::UserChanged { user, already, .. } => json!({"user": user, "already": already}),
         Outcome::Audit(entries) => entries.iter().map(audit).collect(),
+        Outcome::NodeList { nodes, events } => servers::node_list(nodes, events),
+        Outcome::NodeChanged { node, already, .. } => servers::node_changed(node, *already),
+        Outcome::AgentList { agents, leader, events } => servers::agent_list(agents, leader.as_ref(), events),
+        Outcome::Load { samples, nodes, .. } => servers::load(samples, nodes),
     }
+}
+
+/// JSON that came as text.
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 fn list_or_one(mut values: impl Iterator<Item = Value>, one: bool) -> Value {
@@ -190,10 +205,9 @@ fn details(area: &AreaDetails) -> Value {
 }
 
 fn audit(entry: &AuditEntry) -> Value {
-    let detail: Value = serde_json::from_str(&entry.detail).unwrap_or_else(|_| json!(entry.detail));
     json!({
         "id": entry.audit_id, "at": rfc3339(entry.at_us), "actor": entry.actor, "action": entry.action,
-        "target": entry.target, "detail": detail,
+        "target": entry.target, "detail": object(&entry.detail),
     })
 }
 

@@ -9,6 +9,7 @@ mod layout;
 mod progress;
 mod prompt;
 mod sanitise;
+mod servers;
 mod status;
 mod text;
 

@@ -2,7 +2,7 @@
 
 use super::article::item_text;
 use super::layout::{cut, moment, table};
-use super::{Shown, Style, sanitise};
+use super::{Shown, Style, sanitise, servers};
 use crate::exit::Failure;
 use crate::outcome::{
     ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
@@ -109,6 +109,14 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
         Outcome::UserList(users) => list(users, "No users.", |rows| users_table(rows, style)),
         Outcome::UserChanged { user, done, already } => Shown::note(done_or_already(user, done, *already)),
         Outcome::Audit(entries) => list(entries, "Nothing yet.", |rows| audit_table(rows, style)),
+        Outcome::NodeList { nodes, events } => servers::node_list(nodes, events, style),
+        Outcome::NodeChanged { node, done, already } => {
+            Shown::note(done_or_already(&node.address, done, *already))
+        }
+        Outcome::AgentList { agents, leader, events } => {
+            servers::agent_list(agents, leader.as_ref(), events, style)
+        }
+        Outcome::Load { span, samples, nodes } => servers::load(*span, samples, nodes, style),
     }
 }
 

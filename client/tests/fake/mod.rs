@@ -47,7 +47,9 @@ impl Fake {
             let result = handle(request);
             async move { Reply { request_id, result: result.await } }
         };
-        tokio::spawn(wire::serve::serve(listener, Limits::new(NODE_REQUEST_BYTES_MAX), stop.clone(), answer));
+        let limits = Limits::new(NODE_REQUEST_BYTES_MAX);
+        let connections = wire::serve::Connections::new(&limits);
+        tokio::spawn(wire::serve::serve(listener, limits, connections, stop.clone(), answer));
         Self { address, _stops: stop.drop_guard() }
     }
 

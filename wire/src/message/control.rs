@@ -49,6 +49,17 @@ pub enum NodeState {
     Left,
 }
 
+impl NodeState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Announced => "announced",
+            Self::Live => "live",
+            Self::Out => "out",
+            Self::Left => "left",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeDetails {
     pub node_id: Uuid,
