@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
+use client::candidates::{Candidate, resolve_all};
 use client::exit::Failure;
 use client::render::Output;
 use client::transport::{Addresses, Ask, race};
@@ -35,8 +36,8 @@ struct Scene {
 struct Route(Vec<String>);
 
 impl Addresses for Route {
-    async fn round(&mut self, _round: u32) -> Result<Vec<String>, Failure> {
-        Ok(self.0.clone())
+    async fn round(&mut self, _round: u32) -> Result<Vec<Candidate>, Failure> {
+        resolve_all(self.0.clone()).await
     }
 
     fn what(&self) -> &'static str {
