@@ -18,7 +18,7 @@ pub async fn guarded<T>(
     from: IpAddr,
     look: impl Future<Output = Result<Option<T>, Failure>>,
 ) -> Result<Option<T>, Failure> {
-    let attempt = match admit(&agent.db, name, from).await? {
+    let attempt = match admit(&agent.db, name, from, &agent.live.settings()).await? {
         Admission::Admitted(attempt) => attempt,
         Admission::TooEarly(wait) => return Err(too_early(wait).into()),
     };

@@ -6,6 +6,7 @@
 //! - [`placement`]: which nodes serve an area; pure.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
 //! - [`twins`]: a log-in that is asked for twice at the same time is one.
+//! - [`settings`]: listed, changed, watched.
 //! - [`passwords`]: argon2id, on threads of its own, a bounded number at a time.
 //!
 //! An agent keeps nothing that another one would miss: all state is in PostgreSQL.
@@ -24,6 +25,7 @@ pub mod twins;
 pub mod users;
 
 use db::Db;
+use db::settings::{Live, Runs};
 use passwords::Passwords;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,12 +41,18 @@ pub const FIRST_ADMIN: &str = "admin";
 
 /// What every handler gets.
 pub struct Agent {
+    /// A new one at each start.
+    pub agent_id: Uuid,
     pub db: Db,
+    /// The settings.
+    pub live: Live,
     pub service_id: Uuid,
     pub passwords: Passwords,
     pub registry: registry::Registry,
     pub twins: twins::Twins,
     pub serves_since: Instant,
+    /// Cancelled when this agent is told to stop.
+    pub stopping: CancellationToken,
 }
 
 /// What may differ between installations and tests.
@@ -67,7 +75,12 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
+    let (live, settings) = Live::new();
+    settings.read(&db).await?;
     let agent = Arc::new(Agent {
+        agent_id: Uuid::now_v7(),
+        live,
+        stopping: shutdown.clone(),
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
         registry: registry::Registry::default(),
@@ -75,6 +88,8 @@ pub async fn run(
         serves_since: Instant::now(),
         db,
     });
+    let settings = settings.keep(agent.db.clone(), Runs::Agent(agent.agent_id), shutdown.clone());
+    let settings = tokio::spawn(settings);
     let checks = tokio::spawn(registry::check_nodes(agent.clone(), shutdown.clone()));
     tracing::info!(%address, service_id = %agent.service_id, "agent serves");
     ready(address);
@@ -84,6 +99,7 @@ pub async fn run(
     })
     .await;
     checks.await?;
+    settings.await?;
     tracing::info!("agent stopped");
     Ok(())
 }

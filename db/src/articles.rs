@@ -100,6 +100,18 @@ fn outcome(row: &Row) -> Result<Posted> {
     }
 }
 
+/// Whether this session's user has posted something with this id, whatever became of it.
+pub async fn is_posted(db: &Db, token: &TokenHash, area_id: i64, id: Uuid) -> Result<bool> {
+    let row = db
+        .query_opt(
+            "select 1 from articles x join live_sessions me on me.user_id = x.author_id
+              where me.token_hash = $1 and x.area_id = $2 and x.id = $3",
+            &[&token.as_bytes(), &area_id, &id],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Deletes one's own article: the body goes, the number and the identity stay (I1, I4). Returns whether it was gone
 /// already.
 pub async fn delete(db: &Db, token: &TokenHash, area_id: i64, seq: i64) -> Result<bool> {

@@ -3,19 +3,15 @@
 //! was right.
 
 use crate::names::key;
+use crate::settings::Settings;
 use crate::{Db, Result};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// So often one may mistype without noticing any of this.
-pub const FAILURES_FREE: i32 = 5;
-/// What the next one waits after that; it doubles each time.
+/// What the next one waits after those that are free; it doubles each time, up to the setting `password_wait_ms_max`: with
+/// 30 s 2,880 guesses a day find no password that is worth the name, and a person who remembers at last still waits for it.
 pub const WAIT_MS_MIN: i32 = 250;
-/// 2,880 guesses a day find no password that is worth the name, and a person who remembers at last still waits for it.
-pub const WAIT_MS_MAX: i32 = 30_000;
-/// Without a failure for so long they are forgotten.
-pub const FORGET_MS: i64 = 15 * 60 * 1000;
 /// Stale rows deleted with each attempt. One attempt makes two at most, so that any number of them is soon gone, and it costs
 /// less than a millisecond.
 pub const PURGE_ROWS: i32 = 20;
@@ -48,12 +44,15 @@ pub struct Attempt {
 }
 
 /// Asks for an attempt at the account of this name, known or not, from this address.
-pub async fn admit(db: &Db, name: &str, from: IpAddr) -> Result<Admission> {
+pub async fn admit(db: &Db, name: &str, from: IpAddr, settings: &Settings) -> Result<Admission> {
     let (account, source) = (account_key(name), source_key(from));
+    let failures_free = i32::try_from(settings.password_failures_free).unwrap_or(i32::MAX);
+    let wait_ms_max = i32::try_from(settings.password_wait_ms_max).unwrap_or(i32::MAX);
+    let forget_ms = settings.password_forget_s * 1_000;
     let row = db
         .query_one(
             "select * from admit_attempt($1, $2, $3, $4, $5, $6, $7)",
-            &[&account, &source, &FAILURES_FREE, &WAIT_MS_MIN, &WAIT_MS_MAX, &FORGET_MS, &PURGE_ROWS],
+            &[&account, &source, &failures_free, &WAIT_MS_MIN, &wait_ms_max, &forget_ms, &PURGE_ROWS],
         )
         .await?;
     let wait_ms: i32 = row.get(0);

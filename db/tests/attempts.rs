@@ -4,11 +4,15 @@
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
 use gaceta_db::attempts::*;
+use gaceta_db::settings::Settings;
 use gaceta_db::{Db, testing};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 const FROM: &str = "192.0.2.1";
+/// The defaults.
+const WAIT_MS_MAX: i32 = 30_000;
+const FORGET_MS: i64 = 15 * 60 * 1_000;
 
 struct Counters {
     database: testing::TestDatabase,
@@ -22,7 +26,7 @@ impl Counters {
     }
 
     async fn admit(&self, name: &str, from: &str) -> Admission {
-        admit(&self.db, name, address(from)).await.unwrap()
+        admit(&self.db, name, address(from), &Settings::default()).await.unwrap()
     }
 
     /// One wrong password, which must be admitted.
@@ -245,7 +249,7 @@ async fn many_at_once_are_admitted_as_the_schedule_says() {
         let db = pools[n % 2].clone();
         // Some from many places, so that it is the account that stops them.
         let from = address(&format!("198.51.100.{n}"));
-        tokio::spawn(async move { admit(&db, "ana", from).await.unwrap() })
+        tokio::spawn(async move { admit(&db, "ana", from, &Settings::default()).await.unwrap() })
     });
     let guesses: Vec<_> = guesses.collect();
     let mut admitted = 0;

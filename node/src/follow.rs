@@ -9,7 +9,7 @@ use db::follow::{Look, Place};
 use server::{Failure, token_hash};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wire::limits::{FOLLOW_WAIT_MS_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
+use wire::limits::{PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
 use wire::{AreaId, ErrorReply, FollowArea, FollowEnded, NodeReply, Token};
 
 pub async fn follow(
@@ -20,7 +20,8 @@ pub async fn follow(
 ) -> Result<NodeReply, Failure> {
     let token = token_hash(token)?;
     check_distinct(areas.iter().map(|area| area.area_id))?;
-    let deadline = Instant::now() + Duration::from_millis(wait_ms.min(FOLLOW_WAIT_MS_MAX).into());
+    let wait_ms_max = node.live.settings().follow_wait_ms_max.unsigned_abs();
+    let deadline = Instant::now() + Duration::from_millis(u64::from(wait_ms).min(wait_ms_max));
     let mut places = areas.into_iter().map(place_of).collect::<Result<Vec<Place>, ErrorReply>>()?;
     loop {
         // The moment comes before the look, or what is posted between look and wait would be missed until the next poll.

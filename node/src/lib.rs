@@ -21,6 +21,7 @@ pub mod subscriptions;
 pub mod watch;
 
 use commit::Lanes;
+use db::settings::{Live, Runs};
 use db::{Db, TokenHash};
 use hub::Hub;
 use membership::Membership;
@@ -46,6 +47,8 @@ const TASKS_WAIT_MS: u64 = 1_500;
 pub struct Node {
     pub node_id: Uuid,
     pub db: Db,
+    /// The settings.
+    pub live: Live,
     pub lanes: Lanes,
     pub hub: Arc<Hub>,
     pub membership: Membership,
@@ -99,11 +102,16 @@ pub async fn run(
         waited = db::migrate::wait_for_schema(&db) => waited?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    let (live, settings) = Live::new();
+    if let Err(error) = settings.read(&db).await {
+        tracing::warn!(%error, "settings not read yet: the defaults are used");
+    }
     let node_id = Uuid::now_v7();
     let hub = Hub::new(db.clone());
     let mut tasks = JoinSet::new();
     let node = Arc::new(Node {
         node_id,
+        live,
         membership: Membership::default(),
         connections: Connections::new(&config.limits),
         counts: load::Counts::default(),
@@ -122,6 +130,7 @@ pub async fn run(
     if let Some(url) = config.listen_url {
         tasks.spawn(watch::listen(node.hub.clone(), url, stop.clone()));
     }
+    tasks.spawn(settings.keep(node.db.clone(), Runs::Node(node_id), shutdown.clone()));
     tasks.spawn(membership::keep(
         node.clone(),
         membership::Announcement { listen: address, advertise: config.advertise, agents: config.agents },

@@ -85,7 +85,7 @@ pub fn report(node: &Node, token: Option<Token>) -> Result<NodeReply, Failure> {
         node_id: node.node_id,
         version: env!("CARGO_PKG_VERSION").to_string(),
         draining: node.is_draining(),
-        settings_version: None,
+        settings_version: node.live.version(),
         load: Load {
             posts_s,
             reads_s,

@@ -1,0 +1,117 @@
+//! The settings that a process runs: read when their version changes, and told in the process's own row.
+
+use super::definitions::Settings;
+use super::{Loaded, load};
+use crate::{Db, Result};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often the version is asked for: a change is applied within 2 s.
+const POLL_INTERVAL_MS: u64 = 1_000;
+
+/// Whose row tells the version that is run.
+#[derive(Debug, Clone, Copy)]
+pub enum Runs {
+    Agent(Uuid),
+    Node(Uuid),
+}
+
+/// The settings now, for whoever asks; cheap to clone and to ask.
+#[derive(Debug, Clone)]
+pub struct Live {
+    now: watch::Receiver<(Option<i64>, Settings)>,
+}
+
+/// What keeps a [`Live`] up to date.
+pub struct Keeper {
+    now: watch::Sender<(Option<i64>, Settings)>,
+}
+
+impl Live {
+    /// The defaults, until the keeper has read the table.
+    pub fn new() -> (Self, Keeper) {
+        let (sender, receiver) = watch::channel((None, Settings::default()));
+        (Self { now: receiver }, Keeper { now: sender })
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.now.borrow().1
+    }
+
+    /// `None` before any were read.
+    pub fn version(&self) -> Option<i64> {
+        self.now.borrow().0
+    }
+
+    /// Returns once this process runs another version than `version`. May be dropped at any time.
+    pub async fn changed_from(&self, version: i64) {
+        let mut now = self.now.clone();
+        if now.wait_for(|(runs, _)| runs.is_some_and(|runs| runs != version)).await.is_err() {
+            std::future::pending().await // the keeper has ended: this process stops
+        }
+    }
+}
+
+impl Keeper {
+    /// Reads the settings, so that a server begins with those that are set.
+    pub async fn read(&self, db: &Db) -> Result<()> {
+        let Loaded { version, settings, damaged, .. } = load(db).await?;
+        for what in damaged {
+            tracing::error!("settings: {what}");
+        }
+        if self.now.borrow().0 != Some(version) {
+            tracing::info!(version, "settings applied");
+        }
+        self.now.send_replace((Some(version), settings));
+        Ok(())
+    }
+
+    /// Until `shutdown`. Without an answer the settings stay as they are.
+    pub async fn keep(self, db: Db, runs: Runs, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(Duration::from_millis(POLL_INTERVAL_MS));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = interval.tick() => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                result = self.poll(&db, runs) => if let Err(error) = result {
+                    tracing::debug!(%error, "settings not read");
+                },
+            }
+        }
+    }
+
+    async fn poll(&self, db: &Db, runs: Runs) -> Result<()> {
+        let version = self.now.borrow().0;
+        if tell(db, runs, version).await? != version {
+            self.read(db).await?;
+            let version = self.now.borrow().0;
+            tell(db, runs, version).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the version that is run into the row, where it is not there yet; returns the version that there is.
+async fn tell(db: &Db, runs: Runs, version: Option<i64>) -> Result<Option<i64>> {
+    let (table, key, id) = match runs {
+        Runs::Agent(id) => ("agents", "agent_id", id),
+        Runs::Node(id) => ("nodes", "node_id", id),
+    };
+    let row = db
+        .query_one(
+            &format!(
+                "with told as (update {table} set settings_version = $2
+                                where {key} = $1 and settings_version is distinct from $2)
+                 select version from settings_state"
+            ),
+            &[&id, &version],
+        )
+        .await?;
+    Ok(Some(row.get(0)))
+}
