@@ -3,6 +3,8 @@
 use crate::Agent;
 use db::areas::{Area, Change, Details};
 use db::names::Name;
+use db::retention::FOREVER;
+use db::settings::values::Unit;
 use server::{Failure, token_hash};
 use uuid::Uuid;
 use wire::limits::{DESCRIPTION_BYTES_MAX, LIST_ROWS_MAX};
@@ -13,6 +15,8 @@ use wire::{
 
 /// The most nodes that one area is assigned to: beyond, more nodes help no reader.
 const REPLICAS_MAX: u32 = 16;
+/// The most articles that an area may be told to keep; who wants more wants all.
+const KEEP_COUNT_MAX: i64 = FOREVER - 1;
 
 pub async fn areas(
     agent: &Agent,
@@ -68,8 +72,9 @@ pub async fn add(
 ) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
     let name = Name::parse(&name)?;
-    let (area, already) = db::areas::add(&agent.db, &token, creation_id, &name, &checked(settings)?).await?;
-    Ok(AgentReply::AreaChanged { area: details(area), already })
+    let (area, already) =
+        db::areas::add(&agent.db, &token, creation_id, &name, &checked(agent, settings)?).await?;
+    Ok(AgentReply::AreaChanged { area: details(agent, area), already })
 }
 
 pub async fn set(
@@ -79,11 +84,11 @@ pub async fn set(
     settings: AreaSettings,
 ) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
-    let (area, already) = db::areas::set(&agent.db, &token, &name, &checked(settings)?).await?;
-    Ok(AgentReply::AreaChanged { area: details(area), already })
+    let (area, already) = db::areas::set(&agent.db, &token, &name, &checked(agent, settings)?).await?;
+    Ok(AgentReply::AreaChanged { area: details(agent, area), already })
 }
 
-fn checked(settings: AreaSettings) -> Result<Change, Failure> {
+fn checked(agent: &Agent, settings: AreaSettings) -> Result<Change, Failure> {
     if let Some(description) = &settings.description {
         if description.len() > DESCRIPTION_BYTES_MAX {
             let text = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
@@ -104,18 +109,36 @@ fn checked(settings: AreaSettings) -> Result<Change, Failure> {
     Ok(Change {
         description: settings.description,
         replicas,
-        keep_for_s: limit(settings.keep_for_s)?,
-        keep_count: limit(settings.keep_count)?,
+        keep_for_s: own_limit(settings.keep_for_s, agent.live.settings().keep_unread_s_max, |max_s| {
+            let max = Unit::Seconds.show(max_s);
+            format!("articles are kept for 1s to {max} (the setting keep_unread_s_max), or forever")
+        })?,
+        keep_count: own_limit(settings.keep_count, KEEP_COUNT_MAX, |max| {
+            format!("1 to {max} articles are kept, or forever")
+        })?,
     })
 }
 
-fn limit(keep: Option<Keep>) -> Result<Option<Option<i64>>, Failure> {
+/// `told` says what is allowed.
+fn own_limit(
+    keep: Option<Keep>,
+    max: i64,
+    told: impl Fn(i64) -> String,
+) -> Result<Option<Option<i64>>, Failure> {
     match keep {
         None => Ok(None),
-        Some(Keep::Forever) => Ok(Some(None)),
-        Some(Keep::Limit(limit @ 1..=0x7fff_ffff_ffff)) => Ok(Some(Some(limit as i64))),
-        Some(Keep::Limit(_)) => Err(ErrorReply::invalid("a limit of what is kept is at least 1").into()),
+        Some(Keep::Default) => Ok(Some(None)),
+        Some(Keep::Forever) => Ok(Some(Some(FOREVER))),
+        Some(Keep::Limit(limit)) => match i64::try_from(limit) {
+            Ok(limit) if (1..=max).contains(&limit) => Ok(Some(Some(limit))),
+            _ => Err(ErrorReply::invalid(told(max)).into()),
+        },
     }
+}
+
+/// What holds: an area's own limit, or else the service's. `None`: no limit.
+fn limit_in_force(own: Option<i64>, default: Option<i64>) -> Option<u64> {
+    own.or(default).filter(|limit| *limit < FOREVER).map(i64::unsigned_abs)
 }
 
 pub async fn remove(agent: &Agent, token: Option<Token>, area_id: AreaId) -> Result<AgentReply, Failure> {
@@ -125,24 +148,25 @@ pub async fn remove(agent: &Agent, token: Option<Token>, area_id: AreaId) -> Res
 
 pub async fn restore(agent: &Agent, token: Option<Token>, name: String) -> Result<AgentReply, Failure> {
     let (area, already) = db::areas::restore(&agent.db, &token_hash(token)?, &name).await?;
-    Ok(AgentReply::AreaChanged { area: details(area), already })
+    Ok(AgentReply::AreaChanged { area: details(agent, area), already })
 }
 
 pub async fn list(agent: &Agent, token: Option<Token>, after: Option<AreaId>) -> Result<AgentReply, Failure> {
     let after = after.map_or(0, |area_id| area_id.0);
     let rows = db::areas::list_all(&agent.db, &token_hash(token)?, after, LIST_ROWS_MAX.into()).await?;
     let more = rows.len() == LIST_ROWS_MAX as usize;
-    Ok(AgentReply::AreaList { areas: rows.into_iter().map(details).collect(), more })
+    Ok(AgentReply::AreaList { areas: rows.into_iter().map(|area| details(agent, area)).collect(), more })
 }
 
-fn details(area: Details) -> AreaDetails {
+fn details(agent: &Agent, area: Details) -> AreaDetails {
+    let settings = agent.live.settings();
     AreaDetails {
         area_id: AreaId(area.area_id),
         name: area.name,
         description: area.description,
         replicas: area.replicas.unsigned_abs(),
-        keep_for_s: area.keep_for_s.map(i64::unsigned_abs),
-        keep_count: area.keep_count.map(i64::unsigned_abs),
+        keep_for_s: limit_in_force(area.keep_for_s, settings.keep_for_s),
+        keep_count: limit_in_force(area.keep_count, settings.keep_count),
         created_at_us: area.created_at_us,
         removed_at_us: area.removed_at_us,
         last_seq: area.last_seq,

@@ -4,6 +4,7 @@
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
 //! - [`registry`]: nodes announce themselves, are checked, and are handed out to clients.
 //! - [`placement`]: which nodes serve an area; pure.
+//! - [`retention`]: what the leader does about what is old.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
 //! - [`twins`]: a log-in that is asked for twice at the same time is one.
 //! - [`settings`]: listed, changed, watched.
@@ -20,6 +21,7 @@ pub mod load;
 pub mod passwords;
 pub mod placement;
 pub mod registry;
+pub mod retention;
 pub mod settings;
 pub mod twins;
 pub mod users;

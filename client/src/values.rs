@@ -48,24 +48,39 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `90d`, or `forever`, as seconds.
+/// The words that stand for no number.
+fn keep_word(text: &str) -> Option<Keep> {
+    match text {
+        "forever" => Some(Keep::Forever),
+        "default" => Some(Keep::Default),
+        _ => None,
+    }
+}
+
+/// `90d`, as seconds, or `forever`, or `default`.
 pub fn parse_keep_for(text: &str) -> Result<Keep, String> {
-    if text == "forever" {
-        return Ok(Keep::Forever);
+    if let Some(keep) = keep_word(text) {
+        return Ok(keep);
     }
     match parse_duration(text)?.as_secs() {
-        0 => Err("the shortest is 1s; `forever` takes the limit away".into()),
+        0 => {
+            Err("the shortest is 1s; `forever` takes the limit away, `default` is what the settings say"
+                .into())
+        }
         seconds => Ok(Keep::Limit(seconds)),
     }
 }
 
-/// A number of articles, or `forever`.
+/// A number of articles, or `forever`, or `default`.
 pub fn parse_keep_count(text: &str) -> Result<Keep, String> {
-    if text == "forever" {
-        return Ok(Keep::Forever);
+    if let Some(keep) = keep_word(text) {
+        return Ok(keep);
     }
     match text.parse() {
-        Ok(0) | Err(_) => Err("write a number from 1, or `forever` to take the limit away".into()),
+        Ok(0) | Err(_) => {
+            Err("write a number from 1, or `forever` for no limit, or `default` for what the settings say"
+                .into())
+        }
         Ok(count) => Ok(Keep::Limit(count)),
     }
 }
@@ -139,6 +154,10 @@ mod tests {
     #[test]
     fn retention() {
         assert_eq!(parse_keep_for("forever"), Ok(Keep::Forever));
+        assert_eq!(
+            (parse_keep_for("default"), parse_keep_count("default")),
+            (Ok(Keep::Default), Ok(Keep::Default))
+        );
         assert_eq!(parse_keep_for("1d"), Ok(Keep::Limit(86_400)));
         assert!(parse_keep_for("10ms").is_err());
         assert_eq!(parse_keep_count("10"), Ok(Keep::Limit(10)));

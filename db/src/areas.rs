@@ -1,6 +1,7 @@
 //! Areas: what there is to read, and its administration. A removed area keeps its rows until it is purged.
 
 use crate::names::{Name, key};
+use crate::retention::FOREVER;
 use crate::sessions::{TokenHash, noted_use};
 use crate::{Db, Error, Result, audit};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ pub struct Details {
     pub name: String,
     pub description: String,
     pub replicas: i32,
+    /// Its own: `None` is the service's default, [`FOREVER`] or more is no limit.
     pub keep_for_s: Option<i64>,
     pub keep_count: Option<i64>,
     pub created_at_us: i64,
@@ -33,7 +35,7 @@ pub struct Details {
     pub subscribers: i64,
 }
 
-/// What to change; `None` leaves it. The inner `None` of a limit takes the limit away.
+/// What to change; `None` leaves it. Of a limit, the inner `None` is the service's default, and [`FOREVER`] none at all.
 #[derive(Debug, Default)]
 pub struct Change {
     pub description: Option<String>,
@@ -166,7 +168,8 @@ pub async fn add(
 pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Result<(Details, bool)> {
     let row = db
         .query_one(
-            "with me as (select * from live_sessions where token_hash = $1),
+            &format!(
+                "with me as (select * from live_sessions where token_hash = $1),
                   target as (select a.area_id,
                                     coalesce($3, a.description) as description,
                                     coalesce($4, a.replicas) as replicas,
@@ -182,9 +185,13 @@ pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Res
                                      is distinct from (t.description, t.replicas, t.keep_for_s, t.keep_count)
                               returning a.name, a.description, a.replicas, a.keep_for_s, a.keep_count),
                   audited as (insert into audit (actor_id, actor, action, target, detail)
-                              select me.user_id, me.user_name, 'area.set', c.name, to_jsonb(c) - 'name'
+                              select me.user_id, me.user_name, 'area.set', c.name,
+                                     to_jsonb(c) - 'name' || jsonb_strip_nulls(jsonb_build_object(
+                                         'keep_for_s', case when c.keep_for_s >= {FOREVER} then 'forever' end,
+                                         'keep_count', case when c.keep_count >= {FOREVER} then 'forever' end))
                                 from me, changed c)
-             select (select role from me), (select area_id from target), exists (select from changed)",
+             select (select role from me), (select area_id from target), exists (select from changed)"
+            ),
             &[
                 &token.as_bytes(),
                 &key(name),
@@ -225,16 +232,18 @@ pub async fn remove(db: &Db, token: &TokenHash, area_id: i64) -> Result<bool> {
     if row.get(1) { Ok(!row.get::<_, bool>(2)) } else { Err(Error::no_such_area()) }
 }
 
-/// Brings the last removed area of this name back. `true` with it if it was brought back before.
+/// Brings the last removed area of this name back, unless its purge has begun. `true` with it if it was brought back before.
 pub async fn restore(db: &Db, token: &TokenHash, name: &str) -> Result<(Details, bool)> {
     let row = db
         .query_one(
             "with me as (select * from live_sessions where token_hash = $1),
                   live as (select area_id, restored_at from areas where name_key = $2 and removed_at is null),
-                  target as (select area_id from areas where name_key = $2 and removed_at is not null
+                  target as (select area_id from areas
+                              where name_key = $2 and removed_at is not null and purging_at is null
                               order by removed_at desc, area_id desc limit 1),
                   restored as (update areas a set removed_at = null, restored_at = now() from me, target t
-                                where me.role = 'admin' and a.area_id = t.area_id and a.removed_at is not null
+                                where me.role = 'admin' and a.area_id = t.area_id
+                                  and a.removed_at is not null and a.purging_at is null
                                   and not exists (select from live) returning a.area_id, a.name),
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'area.restore', restored.name,
@@ -249,13 +258,22 @@ pub async fn restore(db: &Db, token: &TokenHash, name: &str) -> Result<(Details,
     match (row.get(1), row.get(2), row.get(3), row.get(4)) {
         (Some(area_id), _, _, _) => Ok((details(db, area_id).await?, false)),
         (None, Some(area_id), _, _) => Ok((details(db, area_id).await?, true)),
-        // A twin of this request brought it back after our snapshot was taken.
-        (None, None::<i64>, false, Some(area_id)) => Ok((details(db, area_id).await?, true)),
+        // After our snapshot was taken a twin of this request brought it back, or its purge began.
+        (None, None::<i64>, false, Some(area_id)) => match details(db, area_id).await? {
+            area if area.removed_at_us.is_none() => Ok((area, true)),
+            _ => Err(no_removed_area(name)),
+        },
         (None, None, true, _) => Err(Error::Conflict(format!(
             "the name {name:?} is in use by a newer area: remove that one first"
         ))),
-        (None, None, false, None) => Err(Error::NotFound(format!("no removed area {name:?}"))),
+        (None, None, false, None) => Err(no_removed_area(name)),
     }
+}
+
+fn no_removed_area(name: &str) -> Error {
+    Error::NotFound(format!(
+        "no removed area {name:?} that could be restored: `admin area list` shows what is there"
+    ))
 }
 
 const DETAILS: &str = "select a.area_id, a.name, a.description, a.replicas, a.keep_for_s, a.keep_count,
@@ -268,11 +286,14 @@ async fn details(db: &Db, area_id: i64) -> Result<Details> {
     row.map(|row| details_of(&row)).ok_or_else(Error::no_such_area)
 }
 
-/// A page of all areas, removed ones too, oldest first.
+/// A page of all areas, oldest first; removed ones too, for as long as they can be restored.
 pub async fn list_all(db: &Db, token: &TokenHash, after: i64, limit: i64) -> Result<Vec<Details>> {
     audit::require_admin(db, token).await?;
     let rows = db
-        .query(&format!("{DETAILS} where a.area_id > $1 order by a.area_id limit $2"), &[&after, &limit])
+        .query(
+            &format!("{DETAILS} where a.area_id > $1 and a.purging_at is null order by a.area_id limit $2"),
+            &[&after, &limit],
+        )
         .await?;
     Ok(rows.iter().map(details_of).collect())
 }

@@ -4,8 +4,8 @@
 //! - `migrations/`: the schema, with the invariants that it holds.
 //! - [`pool`]: connections, their deadlines, and when one is thrown away; [`error`]: SQLSTATEs in our words.
 //! - one module for each noun, SQL beside the function that runs it: [`users`], [`sessions`], [`areas`],
-//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`samples`], [`attempts`], [`settings`],
-//!   [`audit`]; [`names`] for how a name is compared.
+//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`samples`], [`retention`], [`attempts`],
+//!   [`settings`], [`audit`]; [`names`] for how a name is compared.
 //! - [`listen`]: notifications, on a connection of its own.
 //! - [`migrate`]: bringing the schema up, under a lock.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
@@ -26,6 +26,7 @@ pub mod names;
 pub mod nodes;
 pub mod pool;
 pub mod private;
+pub mod retention;
 pub mod samples;
 pub mod sessions;
 pub mod settings;

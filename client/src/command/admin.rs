@@ -75,10 +75,14 @@ pub struct AreaArgs {
     /// How many nodes serve it: more for areas in demand
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub replicas: Option<u32>,
-    /// Articles older than this expire, like 90d, or forever
+    /// Articles older than this expire: like 90d, or forever, or default (what the settings say)
+    ///
+    /// What a subscriber has not read is kept longer, up to the setting keep_unread_s_max.
     #[arg(long, value_name = "TIME", value_parser = parse_keep_for)]
     pub keep_for: Option<Keep>,
-    /// Only so many newest articles are kept, or forever
+    /// Only so many newest articles are kept: a number, or forever, or default
+    ///
+    /// What a subscriber has not read is kept longer, up to the setting keep_unread_s_max.
     #[arg(long, value_name = "N", value_parser = parse_keep_count)]
     pub keep_count: Option<Keep>,
 }

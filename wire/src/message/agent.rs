@@ -152,7 +152,7 @@ pub struct AreaSettings {
     pub description: Option<String>,
     /// How many nodes the area is assigned to; more for areas in demand. 1 to 16.
     pub replicas: Option<u32>,
-    /// Articles older than this may expire. `Keep::Forever` takes a limit away.
+    /// Articles older than this may expire.
     pub keep_for_s: Option<Keep>,
     /// Only so many newest articles are kept.
     pub keep_count: Option<Keep>,
@@ -161,8 +161,11 @@ pub struct AreaSettings {
 /// A limit of retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keep {
+    /// No limit, whatever the default is.
     Forever,
     Limit(u64),
+    /// As the settings say for areas without a limit of their own.
+    Default,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -329,6 +332,7 @@ pub struct AreaDetails {
     pub name: String,
     pub description: String,
     pub replicas: u32,
+    /// What holds for it, be it its own or the service's default. `None`: no limit.
     pub keep_for_s: Option<u64>,
     pub keep_count: Option<u64>,
     pub created_at_us: i64,

@@ -42,7 +42,7 @@ variants!(node_reply, NODE_REPLIES, NodeReply:
 variants!(error_code, ERROR_CODES, ErrorCode:
     Invalid TooLarge Unauthenticated Denied NotFound Conflict Busy Unavailable Draining);
 variants!(role, ROLES, Role: User Admin);
-variants!(keep, KEEPS, Keep: Forever Limit);
+variants!(keep, KEEPS, Keep: Forever Limit Default);
 variants!(node_state, NODE_STATES, NodeState: Announced Live Out Left);
 variants!(server_kind, SERVER_KINDS, ServerKind: Agent Node);
 variants!(read_from, READ_FROMS, ReadFrom: Unread Start After);
@@ -132,7 +132,14 @@ pub fn admin_requests() -> Vec<(&'static str, AdminRequest)> {
     vec![
         ("", AdminRequest::AreaAdd { creation_id: SOME_ID, name: "news".into(), settings: settings.clone() }),
         ("", AdminRequest::AreaSet { name: "news".into(), settings }),
-        (" (nothing set)", AdminRequest::AreaSet { name: "news".into(), settings: unchanged }),
+        (" (nothing set)", AdminRequest::AreaSet { name: "news".into(), settings: unchanged.clone() }),
+        (
+            " (the service's default)",
+            AdminRequest::AreaSet {
+                name: "news".into(),
+                settings: AreaSettings { keep_for_s: Some(Keep::Default), ..unchanged },
+            },
+        ),
         ("", AdminRequest::AreaRemove { area_id: AREA }),
         ("", AdminRequest::AreaRestore { name: "news".into() }),
         (" (first page)", AdminRequest::AreaList { after: None }),
