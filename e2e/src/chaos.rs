@@ -9,12 +9,13 @@ use crate::load::followers::ask_node;
 use crate::load::{Crowd, Load, put_all};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
-use std::collections::HashMap;
+use db::testing::TestDatabase;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use wire::{NodeRequest, Seq};
+use wire::{AreaId, NodeRequest, Seq};
 
 /// Who leads is looked at this often.
 const LEADER_LOOK_MS: u64 = 100;
@@ -66,7 +67,7 @@ pub async fn run_with(
     recorder.put(Entry::Run(Run { name: plan.name.clone(), seed: plan.seed }));
     let chance = Chance::new(plan.seed);
     let (agents, nodes) = (fleet.agent_addresses(), fleet.node_addresses());
-    let mut load = Load::start(recorder.clone(), agents, nodes, plan.crowd.clone(), &chance).await;
+    let load = Load::start(recorder.clone(), agents, nodes, plan.crowd.clone(), &chance).await;
     let watching = tokio::spawn(watch_leader(fleet.database.dsn.clone(), recorder.clone()));
     let enough = CancellationToken::new();
     tokio::join!(faults(&recorder, &enough), async {
@@ -74,12 +75,8 @@ pub async fn run_with(
         enough.cancel();
     });
     fleet.mend().await;
-    load.stop_changes().await;
-    load.see_all(heads(fleet).await).await;
-    load.ask_unread().await;
+    let entries = quiet(load, &fleet.database).await;
     watching.abort();
-    write_end(fleet, &recorder, &load.people[0], &load.scene.nodes).await;
-    let entries = recorder.entries();
     Judged {
         violations: check::check(&entries),
         figures: availability::figures(&entries),
@@ -88,44 +85,39 @@ pub async fn run_with(
     }
 }
 
-async fn heads(fleet: &Fleet) -> HashMap<i64, Seq> {
-    let client = fleet.database.client().await;
+/// Lets everything come to an end, writes down how it ended, and returns the whole history. The service must be well.
+pub async fn quiet(mut load: Load, database: &TestDatabase) -> Vec<Entry> {
+    load.stop_changes().await;
+    let client = database.client().await;
     let rows = client.query("select area_id, last_seq from heads", &[]).await.unwrap();
-    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    load.see_all(rows.iter().map(|row| (row.get(0), row.get(1))).collect()).await;
+    load.ask_unread().await;
+    let mut entries = ended::state(&client).await;
+    add_verified(&mut entries, &load.people[0], &load.scene.nodes).await;
+    put_all(&load.scene.recorder, entries);
+    load.scene.recorder.entries()
 }
 
-/// The final state: from PostgreSQL straight, and what `verify` says, each area by another node.
-async fn write_end(fleet: &Fleet, recorder: &Recorder, person: &Person, nodes: &[std::net::SocketAddr]) {
-    let mut entries = ended::state(&fleet.database.client().await).await;
-    let mut verified = HashMap::new();
-    for entry in &entries {
+/// What `verify` says of each area, each by another node.
+async fn add_verified(entries: &mut [Entry], person: &Person, nodes: &[SocketAddr]) {
+    for entry in entries {
         let Entry::Area(area) = entry else { continue };
-        let area_id = wire::AreaId(area.area);
+        let area_id = AreaId(area.area);
         let mut letters = String::new();
         for attempt in area.area as usize.. {
             let node = nodes[attempt % nodes.len()];
-            let after = letters.chars().count() as Seq;
-            if after == area.last_seq {
+            let after = letters.len() as Seq;
+            if after >= area.last_seq {
                 break;
             }
             match ask_node(node, person, NodeRequest::Verify { area_id, after }, VERIFY_WAIT_MS).await {
                 Ok(reply) => letters += &ended::letters(&ended::page(reply)),
                 Err(error) if error.code.is_retryable() => pause().await,
-                Err(error) if error.code == wire::ErrorCode::Denied => {
-                    join(person, node, area_id).await; // who proves that nothing is missing is subscribed
-                }
                 Err(error) => panic!("{error:?}"),
             }
         }
-        verified.insert(area.area, letters);
+        area.verified = Some(letters);
     }
-    ended::add_verified(&mut entries, |area| verified.get(&area).cloned());
-    put_all(recorder, entries);
-}
-
-async fn join(person: &Person, node: std::net::SocketAddr, area_id: wire::AreaId) {
-    let request = NodeRequest::Subscribe { area_id, from_start: false };
-    let _ = ask_node(node, person, request, VERIFY_WAIT_MS).await;
 }
 
 /// Writes down each change of the lease, past every breaker.

@@ -77,15 +77,6 @@ async fn leader_writes(client: &Client) -> Vec<Entry> {
     entries
 }
 
-/// Adds what one node's `verify` says to the areas: `pages` by area, each from 1 to the end.
-pub fn add_verified(entries: &mut [Entry], verified: impl Fn(i64) -> Option<String>) {
-    for entry in entries {
-        if let Entry::Area(area) = entry {
-            area.verified = verified(area.area);
-        }
-    }
-}
-
 /// One letter for each number of a page.
 pub fn letters(page: &VerifyPage) -> String {
     let letter = |state: &VerifiedState| match state {

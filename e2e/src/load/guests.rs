@@ -1,9 +1,10 @@
 //! Sessions that are ended from another device while they post and follow, and go on trying on every node.
 
 use super::followers::{self, ask_node, delivery};
+use super::writers::post_at;
 use super::{Area, OPERATION_WAIT, Scene, definite, outcome, outcome_of_reply, text};
 use crate::caller::Caller;
-use crate::history::{Asked, Delivery, Outcome, Reading, Why, hash};
+use crate::history::{Asked, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
 use crate::service::PASSWORD;
@@ -73,19 +74,7 @@ async fn end_session(scene: &Scene, caller: &Caller, guest: &Person) {
 
 async fn post(scene: &Scene, guest: &Person, node: SocketAddr, area: &Area, chance: &mut Chance) {
     let id = Uuid::now_v7();
-    let body = text(id, chance);
-    let asked = Asked::Post { area: area.id.0, id, hash: hash(&body) };
-    let begun = scene.recorder.attempt(&guest.name, guest.session_id, asked);
-    let posts = vec![Post { area_id: area.id, id, body }];
-    let posted = ask_node(node, guest, NodeRequest::Post { posts }, ATTEMPT_WAIT_MS).await;
-    let posted = posted.and_then(|reply| match reply {
-        NodeReply::Posted { mut results } => results.remove(0),
-        other => panic!("{other:?}"),
-    });
-    begun.end(outcome_of_reply(&posted, |posted| Outcome::Posted {
-        seq: posted.seq,
-        duplicate: posted.duplicate,
-    }));
+    post_at(scene, guest, node, Post { area_id: area.id, id, body: text(id, chance) }).await;
 }
 
 async fn read(scene: &Scene, guest: &Person, node: SocketAddr, area: &Area) {

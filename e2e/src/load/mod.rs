@@ -34,8 +34,6 @@ use wire::{AreaId, Article, ErrorReply, Seq, SubscriptionSummary};
 
 /// One operation of the client with all its repeats, as `--timeout` bounds it.
 pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
-/// How long readers may take to see everything once all is well. It decides nothing but when to give up.
-pub const QUIET_WAIT: Duration = Duration::from_secs(60);
 /// Areas of each person: of sixteen, so that readers have different ones.
 const AREAS_EACH: usize = 4;
 
@@ -47,11 +45,15 @@ pub struct Crowd {
     pub followers: usize,
     pub readers: usize,
     pub guests: usize,
+    /// Writers who send each post through all nodes at the same time.
+    pub twins: usize,
     /// Followers and writers that are processes of the client.
     pub follow_processes: usize,
     pub post_processes: usize,
     /// A writer's pause between two posts, in milliseconds.
     pub pause_ms: (u64, u64),
+    /// How long readers may take to see everything once all is well. It decides nothing but when to give up.
+    pub quiet_wait: Duration,
 }
 
 impl Crowd {
@@ -63,9 +65,11 @@ impl Crowd {
             followers: 28,
             readers: 3,
             guests: 2,
+            twins: 1,
             follow_processes: 4,
             post_processes: 2,
             pause_ms: (60, 500),
+            quiet_wait: Duration::from_secs(60),
         }
     }
 }
@@ -131,7 +135,7 @@ impl Load {
     }
 
     async fn fill(&mut self, chance: &Chance) {
-        let Crowd { writers, followers, readers, guests, follow_processes, post_processes, .. } =
+        let Crowd { writers, followers, readers, guests, twins, follow_processes, post_processes, .. } =
             self.scene.crowd;
         let mut number = 0;
         let mut next = |what: &str, of: usize| {
@@ -167,6 +171,11 @@ impl Load {
             let (name, mut own) = next("writer", of);
             let (person, areas) = self.person(&name, &mut own).await;
             self.changing.spawn(writers::write(self.scene.clone(), person, areas, own));
+        }
+        for of in 0..twins {
+            let (name, mut own) = next("twin", of);
+            let (person, areas) = self.person(&name, &mut own).await;
+            self.changing.spawn(writers::write_twice(self.scene.clone(), person, areas, own));
         }
         let (name, mut own) = next("stranger", 0);
         let (person, _) = self.person(&name, &mut own).await;
@@ -236,7 +245,7 @@ impl Scene {
     pub async fn quiet_for_too_long(&self) {
         let mut heads = self.heads.subscribe();
         let _ = heads.wait_for(Option::is_some).await;
-        tokio::time::sleep(QUIET_WAIT).await;
+        tokio::time::sleep(self.crowd.quiet_wait).await;
     }
 }
 

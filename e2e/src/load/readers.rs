@@ -45,7 +45,7 @@ pub async fn read(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chanc
     }
     let mut heads = scene.heads.subscribe();
     let _ = heads.wait_for(Option::is_some).await;
-    let _ = timeout(super::QUIET_WAIT, reader.see_all(&areas)).await;
+    let _ = timeout(scene.crowd.quiet_wait, reader.see_all(&areas)).await;
 }
 
 impl Reader<'_> {

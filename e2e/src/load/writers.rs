@@ -1,21 +1,26 @@
 //! Who posts, repeats, and deletes what is his; and who tries to delete what is not.
 
-use super::{Area, Scene, outcome, text};
+use super::followers::ask_node;
+use super::{Area, Scene, outcome, outcome_of_reply, text};
+use crate::at_once;
 use crate::caller::Caller;
 use crate::history::{Asked, Outcome, hash};
 use crate::person::Person;
 use crate::seed::Chance;
 use client::exit::Failure;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::sleep;
 use uuid::Uuid;
-use wire::{AreaId, Post, Posted, Seq};
+use wire::{AreaId, NodeReply, NodeRequest, Post, Posted, Seq};
 
 /// One post in so many is an old one once more; after one in so many something is deleted.
 const REPEATS_ONE_IN: usize = 12;
 const DELETES_ONE_IN: usize = 10;
 /// Old posts that a writer remembers, to repeat or delete them.
 const REMEMBERED_MAX: usize = 30;
+/// One attempt at one node.
+const ATTEMPT_WAIT_MS: u32 = 1_500;
 
 pub async fn write(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chance: Chance) {
     let caller = scene.caller(&person);
@@ -66,6 +71,36 @@ async fn delete(scene: &Scene, caller: &Caller, area: &Area, seq: Seq) {
     let begun = scene.recorder.begin(&caller.name, caller.session_id, asked);
     let deleted = caller.delete(&area.name, area.id, seq).await;
     begun.end(outcome(&deleted, |_| Outcome::Done));
+}
+
+/// Sends each post through all nodes at the same moment, as a client does that has no patience at all.
+pub async fn write_twice(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chance: Chance) {
+    while !scene.stop.is_cancelled() {
+        let area = chance.pick(&areas).unwrap();
+        let id = Uuid::now_v7();
+        let post = Post { area_id: area.id, id, body: text(id, &mut chance) };
+        let sent = scene.nodes.clone().into_iter().map(|node| {
+            let (scene, person, post) = (scene.clone(), person.clone(), post.clone());
+            async move { post_at(&scene, &person, node, post).await }
+        });
+        at_once(sent).await;
+        sleep(chance.ms(scene.crowd.pause_ms.0, scene.crowd.pause_ms.1)).await;
+    }
+}
+
+/// One attempt at one node.
+pub async fn post_at(scene: &Scene, person: &Person, node: SocketAddr, post: Post) {
+    let asked = Asked::Post { area: post.area_id.0, id: post.id, hash: hash(&post.body) };
+    let begun = scene.recorder.attempt(&person.name, person.session_id, asked);
+    let posted = ask_node(node, person, NodeRequest::Post { posts: vec![post] }, ATTEMPT_WAIT_MS).await;
+    let posted = posted.and_then(|reply| match reply {
+        NodeReply::Posted { mut results } => results.remove(0),
+        other => panic!("{other:?}"),
+    });
+    begun.end(outcome_of_reply(&posted, |posted| Outcome::Posted {
+        seq: posted.seq,
+        duplicate: posted.duplicate,
+    }));
 }
 
 /// Tries to delete what others posted.
