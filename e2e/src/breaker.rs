@@ -3,7 +3,7 @@
 //!
 //! It can be bound before it leads anywhere, since a server must announce the address in front of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,11 @@ struct Shared {
 impl Breaker {
     /// Leads nowhere yet: who connects is reset.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+    }
+
+    pub async fn start_at(host: IpAddr) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (plan, _) = watch::channel(PASS);
         let shared = Arc::new(Shared::default());

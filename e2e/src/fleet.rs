@@ -1,16 +1,17 @@
 //! Agents and nodes as processes on a PostgreSQL of their own, with a breaker in every connection between any two: what
 //! may be killed, paused, rolled and cut off. Whoever ends by himself is started again, as an orchestrator does it.
 
-use crate::breaker::{Breaker, PASS, Plan, Target};
+use crate::breaker::{Breaker, PASS, Target};
 use crate::deployment::{agent, node_of};
-use crate::processes::Process;
+use crate::processes::{Process, clean_command};
 use crate::programs;
 use crate::service::PASSWORD;
 use db::private::Shutdown;
 use db::testing::{OwnCluster, TestDatabase};
 use rustix::process::{Pid, Signal, kill_process};
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -28,111 +29,160 @@ pub struct Fleet {
     pub cluster: OwnCluster,
     /// What ended without being told to.
     pub mishaps: Mutex<Vec<String>>,
+    /// Where nodes find agents: everywhere, if some of them are not on this host's loopback.
+    for_nodes: IpAddr,
     _directory: TempDir,
+}
+
+/// Where a server runs, and how it is started there.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Its own address.
+    pub host: IpAddr,
+    /// Where it finds the others.
+    pub others: IpAddr,
+    /// Whether others reach it without a breaker: where the network itself is broken, nothing may stand before that.
+    pub is_bare: bool,
+    /// What is put before its command.
+    pub before: Vec<String>,
+    pub variables: Vec<(String, String)>,
+}
+
+impl Default for Seat {
+    fn default() -> Self {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { host: here, others: here, is_bare: false, before: vec![], variables: vec![] }
+    }
+}
+
+impl Seat {
+    fn seated(&self, command: Command) -> Command {
+        let mut seated = match self.before.split_first() {
+            None => command,
+            Some((program, args)) => {
+                let mut wrapped = clean_command(Path::new(program));
+                wrapped.args(args).arg(command.get_program()).args(command.get_args());
+                wrapped
+            }
+        };
+        seated.envs(self.variables.iter().cloned());
+        seated
+    }
 }
 
 /// A server and the connections to it and from it.
 pub struct Member {
     /// `agent 1`, `node 2`.
     pub name: String,
+    pub listen: SocketAddr,
+    /// What others are told of it.
+    pub advertised: SocketAddr,
     /// What clients connect to, and agents that check a node.
     pub front: Breaker,
     /// What nodes connect to, of an agent.
     pub inner: Option<Breaker>,
     pub database: Breaker,
-    start: Box<dyn Fn() -> std::process::Command + Send + Sync>,
+    start: Box<dyn Fn() -> Command + Send + Sync>,
     process: Mutex<Option<Process>>,
 }
 
 impl Fleet {
     pub async fn start(agents: usize, nodes: usize) -> Self {
+        Self::start_seated(agents, nodes, |_| Seat::default()).await
+    }
+
+    /// Each server where `seat` says, by its name.
+    pub async fn start_seated(agents: usize, nodes: usize, seat: impl Fn(&str) -> Seat) -> Self {
         programs::directory(); // before the first wait that is watched
         let cluster = db::testing::own_cluster().await;
         let database = cluster.database().await;
         let directory = tempfile::tempdir().unwrap();
         let password_file = directory.path().join("admin-password");
         std::fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
+        let is_everywhere = (1..=nodes).any(|number| !seat(&format!("node {number}")).others.is_loopback());
         let mut fleet = Self {
             agents: vec![],
             nodes: vec![],
             database,
             cluster,
             mishaps: Mutex::default(),
+            for_nodes: if is_everywhere { Ipv4Addr::UNSPECIFIED.into() } else { Ipv4Addr::LOCALHOST.into() },
             _directory: directory,
         };
         for number in 1..=agents {
-            let member = fleet.agent(number, password_file.clone()).await;
+            let name = format!("agent {number}");
+            let member = fleet.agent(seat(&name), name, password_file.clone()).await;
             member.begin().await;
             fleet.agents.push(member);
         }
         for number in 1..=nodes {
-            let member = fleet.node(number).await;
+            let name = format!("node {number}");
+            let member = fleet.node(seat(&name), name).await;
             member.begin().await;
             fleet.nodes.push(member);
         }
         fleet
     }
 
-    async fn agent(&self, number: usize, password_file: PathBuf) -> Member {
-        let listen = free_address();
-        let database = self.to_database().await;
-        let dsn = self.dsn(&database);
+    async fn agent(&self, seat: Seat, name: String, password_file: PathBuf) -> Member {
+        let listen = free_address(&seat);
+        let database = self.to_database(&seat).await;
+        let dsn = self.dsn(&seat, &database);
+        let front = Breaker::start_at(seat.others).await;
+        let inner = Breaker::start_at(self.for_nodes).await;
+        front.lead_to(Target::Tcp(listen));
+        inner.lead_to(Target::Tcp(listen));
         let start = move || {
             let mut agent = agent(&dsn, &listen.to_string());
             agent.arg("--admin-password-file").arg(&password_file);
-            agent
+            seat.seated(agent)
         };
-        Member {
-            name: format!("agent {number}"),
-            front: Breaker::to(Target::Tcp(listen)).await,
-            inner: Some(Breaker::to(Target::Tcp(listen)).await),
-            database,
-            start: Box::new(start),
-            process: Mutex::default(),
-        }
+        let advertised = front.address;
+        let (start, inner) = (Box::new(start), Some(inner));
+        Member { name, listen, advertised, front, inner, database, start, process: Mutex::default() }
     }
 
-    async fn node(&self, number: usize) -> Member {
-        let listen = free_address();
+    async fn node(&self, seat: Seat, name: String) -> Member {
+        let listen = free_address(&seat);
         let front = Breaker::to(Target::Tcp(listen)).await;
-        let database = self.to_database().await;
-        let (dsn, advertise) = (self.dsn(&database), front.address.to_string());
-        let inner = |agent: &Member| agent.inner.as_ref().unwrap().address;
+        let database = self.to_database(&seat).await;
+        let dsn = self.dsn(&seat, &database);
+        let advertised = if seat.is_bare { listen } else { front.address };
+        let inner = |agent: &Member| {
+            let port = agent.inner.as_ref().unwrap().address.port();
+            SocketAddr::new(seat.others, port)
+        };
         let agents: Vec<SocketAddr> = self.agents.iter().map(inner).collect();
         let start = move || {
             let mut node = node_of(&dsn, &listen.to_string(), &agents);
-            node.args(["--advertise", &advertise]);
-            node
+            node.args(["--advertise", &advertised.to_string()]);
+            seat.seated(node)
         };
-        Member {
-            name: format!("node {number}"),
-            front,
-            inner: None,
-            database,
-            start: Box::new(start),
-            process: Mutex::default(),
-        }
+        let start = Box::new(start);
+        Member { name, listen, advertised, front, inner: None, database, start, process: Mutex::default() }
     }
 
-    async fn to_database(&self) -> Breaker {
+    async fn to_database(&self, seat: &Seat) -> Breaker {
         let config: tokio_postgres::Config = self.database.dsn.parse().unwrap();
         let Host::Unix(directory) = &config.get_hosts()[0] else { panic!("not a private cluster") };
-        Breaker::to(Target::Unix(directory.join(format!(".s.PGSQL.{}", config.get_ports()[0])))).await
+        let breaker = Breaker::start_at(seat.others).await;
+        breaker.lead_to(Target::Unix(directory.join(format!(".s.PGSQL.{}", config.get_ports()[0]))));
+        breaker
     }
 
-    fn dsn(&self, breaker: &Breaker) -> String {
-        let (ip, port) = (breaker.address.ip(), breaker.address.port());
+    fn dsn(&self, seat: &Seat, breaker: &Breaker) -> String {
+        let (ip, port) = (seat.others, breaker.address.port());
         let config: tokio_postgres::Config = self.database.dsn.parse().unwrap();
         format!("host={ip} port={port} user={} dbname={}", config.get_user().unwrap(), self.database.name)
     }
 
     /// What people are told of: where agents are.
     pub fn agent_addresses(&self) -> Vec<SocketAddr> {
-        self.agents.iter().map(|agent| agent.front.address).collect()
+        self.agents.iter().map(|agent| agent.advertised).collect()
     }
 
     pub fn node_addresses(&self) -> Vec<SocketAddr> {
-        self.nodes.iter().map(|node| node.front.address).collect()
+        self.nodes.iter().map(|node| node.advertised).collect()
     }
 
     pub fn members(&self) -> impl Iterator<Item = &Member> {
@@ -227,10 +277,6 @@ impl Member {
         }
     }
 
-    pub fn set(&self, plan: Plan) {
-        self.front.set(plan);
-    }
-
     /// What it logged, if it was started and runs no more.
     async fn ended_by_itself(&self) -> Option<String> {
         let mut process = self.process.lock().await;
@@ -244,6 +290,7 @@ impl Member {
 }
 
 /// Free when looked at. It must be known before the server starts, since the breaker in front of it is announced.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn free_address(seat: &Seat) -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    SocketAddr::new(seat.host, free.port())
 }

@@ -11,8 +11,10 @@ use std::sync::OnceLock;
 pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap(); // <target>/<profile>/deps/<test>
-        let directory = test.parent().and_then(Path::parent).unwrap().to_path_buf();
+        let own = std::env::current_exe().unwrap(); // <target>/<profile>/deps/<test>, or <target>/<profile>/gaceta-proof
+        let place = own.parent().unwrap();
+        let is_test = place.ends_with("deps");
+        let directory = if is_test { place.parent().unwrap() } else { place }.to_path_buf();
         build_once(&directory);
         directory
     })

@@ -27,6 +27,7 @@ fn crowd() -> Crowd {
         twins: 2,
         follow_processes: 0,
         post_processes: 0,
+        has_crashes: true,
         pause_ms: (0, 20),
         quiet_wait: Duration::from_secs(5),
     }

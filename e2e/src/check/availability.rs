@@ -2,7 +2,11 @@
 //! took, and how long after it was posted an article was shown. Times are counted in slots, so that nothing is sorted.
 
 use super::index::Index;
-use crate::history::{Asked, Entry, Fault, Outcome};
+use super::seconds;
+use crate::history::{Asked, Entry, Fault, Operation, Outcome};
+
+use std::collections::HashMap;
+use wire::Seq;
 
 /// How exact the pauses are.
 const SLOT_US: u64 = 10_000;
@@ -18,6 +22,8 @@ pub struct Figures {
     pub succeeded: usize,
     pub refused: usize,
     pub unknown: usize,
+    /// Operations that the service should have done, and did not, and why: all but what people may not do.
+    pub failed: Vec<String>,
     pub operation: Distribution,
     /// From the acknowledgement of a post to each reader that was shown it.
     pub delivery: Distribution,
@@ -47,6 +53,8 @@ pub fn figures(entries: &[Entry]) -> Figures {
     let index = Index::of(entries);
     let (mut posts, mut reads, mut slowest) = (Slots::default(), Slots::default(), Slots::default());
     let (mut operation, mut delivery) = (Counted::default(), Counted::default());
+    let mut failed = vec![];
+    let mut shown: HashMap<(&str, i64), Seq> = HashMap::new();
     let (mut succeeded, mut refused, mut unknown, mut delivered) = (0, 0, 0, 0);
     for entry in entries {
         match entry {
@@ -58,6 +66,7 @@ pub fn figures(entries: &[Entry]) -> Figures {
                         Outcome::Unknown(_) => unknown += 1,
                         _ => succeeded += 1,
                     }
+                    failed.extend(failure(one));
                     let took_us = ended_us - one.began_us;
                     operation.add(took_us);
                     slowest.raise(ended_us, took_us);
@@ -71,7 +80,11 @@ pub fn figures(entries: &[Entry]) -> Figures {
             }
             Entry::Delivery(one) => {
                 reads.raise(one.at_us, 1);
-                for given in &one.articles {
+                let highest = shown.entry((&one.reader, one.area)).or_default();
+                let before = *highest;
+                *highest = before.max(one.upto);
+                // What is shown once more, after an undo, is not late.
+                for given in one.articles.iter().filter(|given| given.seq > before) {
                     let posted = index.posts.get(&(one.area, given.author.as_str(), given.id));
                     if let Some(acknowledged_us) = posted.and_then(|posted| posted.first_acknowledged_us) {
                         delivered += 1;
@@ -106,10 +119,23 @@ pub fn figures(entries: &[Entry]) -> Figures {
         succeeded,
         refused,
         unknown,
+        failed,
         operation: operation.distribution(),
         delivery: delivery.distribution(),
         delivered,
     }
+}
+
+/// A stranger's deletes are denied, and an undo may find nothing to take back: all else is a failure.
+fn failure(operation: &Operation) -> Option<String> {
+    let why = match (&operation.asked, &operation.outcome) {
+        (Asked::Delete { .. }, Outcome::Failed(code)) if code == "denied" => return None,
+        (Asked::Undo { .. }, Outcome::Failed(code)) if code == "conflict" => return None,
+        (_, Outcome::Failed(why) | Outcome::Unknown(why)) => why,
+        _ => return None,
+    };
+    let when = seconds(operation.began_us);
+    Some(format!("{when} {}: {:?}: {why}", operation.who, operation.asked))
 }
 
 /// The highest value of each slot of the run.

@@ -95,7 +95,7 @@ async fn watch(
                 Some(line) => take(scene, person, started_us, &line, shown),
                 None => return false,
             },
-            () = &mut life, if !scene.stop.is_cancelled() => return false,
+            () = &mut life, if scene.crowd.has_crashes && !scene.stop.is_cancelled() => return false,
             () = &mut give_up => return true,
             _ = heads.changed() => {}
         }

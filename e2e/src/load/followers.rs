@@ -85,7 +85,8 @@ impl Follower<'_> {
             self.find_nodes(areas, chance).await;
         }
         let Some(node) = self.nodes.first().copied() else { return pause().await };
-        if chance.one_in(CRASHES_ONE_IN) && !self.scene.stop.is_cancelled() {
+        let may_crash = self.scene.crowd.has_crashes && !self.scene.stop.is_cancelled();
+        if may_crash && chance.one_in(CRASHES_ONE_IN) {
             return self.crash(areas, node).await;
         }
         let asked_us = self.scene.recorder.now_us();

@@ -50,6 +50,8 @@ pub struct Crowd {
     /// Followers and writers that are processes of the client.
     pub follow_processes: usize,
     pub post_processes: usize,
+    /// Whether followers and processes of the client are killed now and then.
+    pub has_crashes: bool,
     /// A writer's pause between two posts, in milliseconds.
     pub pause_ms: (u64, u64),
     /// How long readers may take to see everything once all is well. It decides nothing but when to give up.
@@ -59,6 +61,11 @@ pub struct Crowd {
 impl Crowd {
     /// What the targets ask for: at least 8 writers, 32 followers, 16 areas. The pauses leave room on two busy cores.
     pub fn whole() -> Self {
+        Self { has_crashes: true, ..Self::steady() }
+    }
+
+    /// The same, without accidents of their own: where what the service does to people is measured.
+    pub fn steady() -> Self {
         Self {
             areas: 16,
             writers: 7,
@@ -68,6 +75,7 @@ impl Crowd {
             twins: 1,
             follow_processes: 4,
             post_processes: 2,
+            has_crashes: false,
             pause_ms: (60, 500),
             quiet_wait: Duration::from_secs(60),
         }

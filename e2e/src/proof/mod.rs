@@ -1,0 +1,83 @@
+//! The long command: everything that was promised for the day when servers die, measured, as one table.
+//!
+//! - [`scenarios`]: killed, paused and rolled servers, and minutes of random faults.
+//! - [`network`]: network namespaces with a firewall, and clocks that are wrong; needs root.
+//! - [`table`]: what came of it.
+
+pub mod network;
+pub mod scenarios;
+pub mod table;
+
+use crate::chaos::{Judged, Plan};
+use crate::history::file;
+use crate::{check, seed};
+use clap::Parser;
+use std::path::PathBuf;
+use table::{Row, Verdict};
+
+/// Proves what Gaceta promises for the day when servers die, and prints a table of it
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gaceta-proof")]
+pub struct Args {
+    /// How long the random faults last
+    #[arg(long, default_value_t = 10.0)]
+    pub minutes: f64,
+
+    /// What is chosen by chance comes from it; without it another one each time
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Judge this history again, and do nothing else
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+
+    /// Only the scenarios with this in their name
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+}
+
+/// Runs what was asked for and tells it line by line; whether all of it is as promised.
+pub async fn run(args: Args, mut tell: impl FnMut(&str)) -> anyhow::Result<bool> {
+    if let Some(path) = &args.check {
+        let entries = file::read(path)?;
+        let found = check::check(&entries);
+        tell(&crate::chaos::told(&check::availability::figures(&entries)));
+        tell(&format!("{} entries, {} violations\n{}", entries.len(), found.len(), check::told(&found)));
+        return Ok(found.is_empty());
+    }
+    let seed = args.seed.unwrap_or_else(seed::fresh);
+    tell(&format!("seed {seed}"));
+    let mut rows: Vec<Row> = vec![];
+    for name in scenarios::NAMES.iter().chain(&network::NAMES) {
+        if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        tell(&format!("{name} …"));
+        let measured = match scenarios::run(name, seed, args.minutes).await {
+            Some(measured) => measured,
+            None => network::run(name, seed).await,
+        };
+        for row in &measured {
+            tell(&row.line());
+        }
+        rows.extend(measured);
+    }
+    tell(&format!("\n{}", table::table(&rows)));
+    Ok(rows.iter().all(|row| row.verdict != Verdict::Missed))
+}
+
+/// What the checker says of a run, for its row: nothing, or how much and where to look.
+pub fn judged(plan: &Plan, judged: &Judged) -> Option<String> {
+    if judged.violations.is_empty() && judged.mishaps.is_empty() {
+        return None;
+    }
+    let path = judged.keep(plan);
+    let mishaps: String = judged.mishaps.iter().map(|mishap| format!("  {mishap}\n")).collect();
+    Some(format!(
+        "{} violations, {} servers ended by themselves, history in {}:\n{}{mishaps}",
+        judged.violations.len(),
+        judged.mishaps.len(),
+        path.display(),
+        check::told(&judged.violations)
+    ))
+}
