@@ -93,7 +93,7 @@ pub async fn quiet(mut load: Load, database: &TestDatabase) -> Vec<Entry> {
     load.see_all(rows.iter().map(|row| (row.get(0), row.get(1))).collect()).await;
     load.ask_unread().await;
     let mut entries = ended::state(&client).await;
-    add_verified(&mut entries, &load.people[0], &load.scene.nodes).await;
+    add_verified(&mut entries, &load.auditor, &load.scene.nodes).await;
     put_all(&load.scene.recorder, entries);
     load.scene.recorder.entries()
 }

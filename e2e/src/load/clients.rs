@@ -147,7 +147,8 @@ pub async fn post(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chanc
             let body = text(id, &mut chance);
             let id_text = id.to_string();
             let args = ["post", &area.name, "--id", &id_text, &body];
-            let killed = chance.one_in(KILLS_ONE_IN).then(|| chance.ms(KILLED_AFTER_MS.0, KILLED_AFTER_MS.1));
+            let is_killed = scene.crowd.has_crashes && chance.one_in(KILLS_ONE_IN);
+            let killed = is_killed.then(|| chance.ms(KILLED_AFTER_MS.0, KILLED_AFTER_MS.1));
             let post = (id, hash(&body));
             if !send(&scene, &shell, &person, &args, &area, post, killed).await {
                 pending = Some((area, post.0, post.1));
@@ -168,10 +169,10 @@ async fn send(
     killed_after: Option<Duration>,
 ) -> bool {
     let asked = Asked::Post { area: area.id.0, id, hash };
-    // One that is killed is no operation that the service could have completed.
+    // One that is killed is no operation that the service could have completed, nor is one with nothing left to do.
     let begun = match killed_after {
-        None => scene.recorder.begin(&person.name, person.session_id, asked),
-        Some(_) => scene.recorder.attempt(&person.name, person.session_id, asked),
+        None if !args.contains(&"--resume") => scene.recorder.begin(&person.name, person.session_id, asked),
+        _ => scene.recorder.attempt(&person.name, person.session_id, asked),
     };
     let args = [&["--json", "--timeout", "10s"], args].concat();
     let Some(killed_after) = killed_after else {

@@ -107,6 +107,8 @@ pub struct Scene {
 pub struct Load {
     pub scene: Arc<Scene>,
     pub people: Vec<Person>,
+    /// Is subscribed to everything, and only asks, in the end, whether anything is missing.
+    pub auditor: Person,
     changing: JoinSet<()>,
     reading: JoinSet<()>,
 }
@@ -137,7 +139,12 @@ impl Load {
             stop: CancellationToken::new(),
             heads: watch::channel(None).0,
         });
-        let mut load = Self { scene, people: vec![], changing: JoinSet::new(), reading: JoinSet::new() };
+        let auditor = Person::join(scene.agents[0], &scene.nodes, "auditor").await;
+        for area in &scene.areas {
+            auditor.subscribe(area.id).await;
+        }
+        let people = vec![auditor.clone()];
+        let mut load = Self { scene, people, auditor, changing: JoinSet::new(), reading: JoinSet::new() };
         load.fill(chance).await;
         load
     }
