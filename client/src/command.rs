@@ -1,8 +1,10 @@
 //! Every command, once: for the command line, for the prompt, for help and for the shells' completion.
 
 mod admin;
+mod settings;
 
 pub use admin::{AdminAgent, AdminArea, AdminArticle, AdminCommand, AdminNode, AdminUser, AreaArgs, RoleArg};
+pub use settings::AdminSettings;
 
 use crate::complete::Completes;
 use crate::settings::parse_context;
@@ -155,7 +157,7 @@ pub enum Command {
         #[arg(add = Completes::SubscribedAreas)]
         area: String,
     },
-    /// Manage areas, articles and users
+    /// Manage areas, articles, users, servers and settings
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Show how every agent and node is, and who you are to them

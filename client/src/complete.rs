@@ -36,6 +36,7 @@ pub enum Completes {
     Articles,
     Users,
     Nodes,
+    Settings,
     Contexts,
 }
 
@@ -70,6 +71,7 @@ impl Completes {
             Self::SubscribedAreas => areas(|area| area.subscribed).collect(),
             Self::Users => names::users(settings),
             Self::Nodes => names::nodes(settings),
+            Self::Settings => names::service_settings(settings),
             Self::Contexts => contexts(settings),
             Self::OwnArticles | Self::Articles => match beginning.rsplit_once('#') {
                 Some((area, number)) => return self.articles(area, number, settings),

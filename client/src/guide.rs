@@ -131,6 +131,14 @@ const ENTRIES: &[Entry] = &[
     entry(ADMINISTRATION, Admins, &["admin node resume"], "NODE", "and back", "0197"),
     entry(ADMINISTRATION, Admins, &["admin agent list"], "", "who leads", ""),
     entry(ADMINISTRATION, Admins, &["admin load"], "[--span 10m]", "over time", ""),
+    entry(ADMINISTRATION, Admins, &["admin settings list"], "", "all of them", ""),
+    entry(ADMINISTRATION, Admins, &["admin settings get"], "NAME", "one of them", "registration"),
+    entry(ADMINISTRATION, Admins, &["admin settings set"], "NAME …", "change it", "keep_count 9"),
+    entry(ADMINISTRATION, Admins, &["admin settings unset"], "NAME", "its default", "keep_count"),
+    entry(ADMINISTRATION, Admins, &["admin settings export"], "", "as a file", ""),
+    entry(ADMINISTRATION, Admins, &["admin settings import"], "…", "all or none", "-"),
+    entry(ADMINISTRATION, Admins, &["admin settings status"], "", "who has them", ""),
+    entry(ADMINISTRATION, Admins, &["admin settings watch"], "", "as they go", ""),
     entry(ADMINISTRATION, Admins, &["admin audit"], "[--limit N]", "who did what", "--limit 9"),
 ];
 

@@ -11,7 +11,7 @@
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.
-//! - [`guide`]: what somebody may do, on one screen.
+//! - [`guide`]: what somebody may do, on one screen. [`import`]: a file of the service's settings.
 //! - [`complete`]: what Tab offers, in shells and at the prompt; [`names`]: names for it, kept for a moment.
 //! - [`walk`]: through all that is unread, article by article.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes; [`topics`]: help on
@@ -32,6 +32,7 @@ pub mod execute;
 pub mod exit;
 pub mod files;
 pub mod guide;
+pub mod import;
 pub mod names;
 pub mod outbox;
 pub mod outcome;

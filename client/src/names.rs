@@ -1,9 +1,9 @@
-//! Names for completion: of areas, users and nodes, as the service told them a moment ago, in one 0600 file for each context; and
+//! Names for completion: of areas, users, nodes and settings, as the service told them a moment ago, in one 0600 file for each context; and
 //! the latest articles of an area, asked when somebody wants them. Nobody waits for any of it, and nothing is said when
 //! it fails.
 
 use crate::context::{Context, Identity};
-use crate::execute::{admin, areas, servers};
+use crate::execute::{admin, areas, servers, service_settings};
 use crate::exit::Failure;
 use crate::files;
 use crate::render::Output;
@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
-use wire::{AreaSummary, Article, NodeDetails, NodeReply, NodeRequest, ReadFrom, UserSummary};
+use wire::{
+    AreaSummary, Article, NodeDetails, NodeReply, NodeRequest, ReadFrom, SettingDetails, UserSummary,
+};
 
 /// Older names are asked again.
 const AGE_MAX_S: i64 = 60;
@@ -37,6 +39,11 @@ pub struct Names {
     users_at_s: i64,
     #[serde(default)]
     pub users: Vec<String>,
+    #[serde(default)]
+    settings_at_s: i64,
+    /// Of the service's settings.
+    #[serde(default)]
+    pub settings: Vec<String>,
     #[serde(default)]
     nodes_at_s: i64,
     /// Their addresses.
@@ -68,6 +75,16 @@ pub fn users(settings: &Settings) -> Vec<String> {
     }
     let ask = async |session: &Session| admin::user_list(session).await;
     asked(settings, ask).map_or(known.users, |_| load(settings).users)
+}
+
+/// The names of the service's settings, as far as one may know them.
+pub fn service_settings(settings: &Settings) -> Vec<String> {
+    let known = load(settings);
+    if is_fresh(known.settings_at_s) {
+        return known.settings;
+    }
+    let ask = async |session: &Session| service_settings::list(session).await;
+    asked(settings, ask).map_or(known.settings, |_| load(settings).settings)
 }
 
 /// The addresses of nodes, as far as one may know them.
@@ -114,6 +131,12 @@ pub fn note_areas(settings: &Settings, areas: &[AreaSummary]) {
 pub fn note_users(settings: &Settings, users: &[UserSummary]) {
     let users = users.iter().take(NAMES_MAX).map(|user| user.name.clone()).collect();
     note(settings, |names| (names.users, names.users_at_s) = (users, now_s()));
+}
+
+/// For commands that list settings anyway.
+pub fn note_settings(settings: &Settings, listed: &[SettingDetails]) {
+    let names = listed.iter().take(NAMES_MAX).map(|setting| setting.name.clone()).collect();
+    note(settings, |names_of| (names_of.settings, names_of.settings_at_s) = (names, now_s()));
 }
 
 /// For commands that list nodes anyway.

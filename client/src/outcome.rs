@@ -7,7 +7,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use wire::{
     AgentDetails, AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Leader, LoadSample,
-    NodeDetails, Role, Seq, ServiceEvent, SessionSummary, SubscriptionSummary, UserSummary,
+    NodeDetails, Role, Seq, ServerSettings, ServiceEvent, SessionSummary, SettingDetails,
+    SubscriptionSummary, UserSummary,
 };
 
 #[derive(Debug, Clone)]
@@ -116,6 +117,40 @@ pub enum Outcome {
         already: bool,
     },
     Audit(Vec<AuditEntry>),
+    Settings {
+        version: i64,
+        settings: Vec<SettingDetails>,
+    },
+    Setting(SettingDetails),
+    SettingChanged {
+        name: String,
+        /// As it is now.
+        value: String,
+        /// Else it was put back to its default.
+        is_set: bool,
+        version: i64,
+        already: bool,
+    },
+    SettingsImported {
+        /// How many the file has.
+        settings: usize,
+        moved: Vec<SettingMoved>,
+        version: i64,
+        already: bool,
+    },
+    SettingsExport {
+        version: i64,
+        settings: Vec<SettingDetails>,
+    },
+    SettingsStatus {
+        version: i64,
+        servers: Vec<ServerSettings>,
+    },
+    /// While they are watched.
+    SettingsMoved {
+        version: i64,
+        moved: Vec<SettingMoved>,
+    },
     NodeList {
         nodes: Vec<NodeDetails>,
         events: Vec<ServiceEvent>,
@@ -172,6 +207,17 @@ impl Reading {
     pub fn items(&self) -> Vec<Item> {
         items(&self.articles, &self.deleted)
     }
+}
+
+/// A setting that has another value than before, or was set to what its default was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingMoved {
+    pub name: String,
+    pub from: String,
+    pub to: String,
+    /// Else it has its default now.
+    #[serde(rename = "set")]
+    pub is_set: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -154,6 +154,14 @@ async fn nobody_else_may() {
         "admin user enable admin",
         "admin user sessions admin",
         "admin audit",
+        "admin settings list",
+        "admin settings get registration",
+        "admin settings set registration closed",
+        "admin settings unset registration",
+        "admin settings import /dev/null",
+        "admin settings export",
+        "admin settings status",
+        "admin settings watch",
     ] {
         assert_eq!(ana.fails(line, 5).await["code"], "denied", "{line}");
     }

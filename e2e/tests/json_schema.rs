@@ -216,6 +216,21 @@ async fn every_command_prints_what_is_written_down() {
         (&ana, "admin agent list", "", 5),
         (&admin, "admin load --span 1h", "", 0),
         (&admin, "admin load --span 1s", "", 2),
+        (&admin, "admin settings list", "", 0),
+        (&ana, "admin settings list", "", 5),
+        (&admin, "admin settings get lease_ttl_ms", "", 0),
+        (&admin, "admin settings get laese_ttl_ms", "", 3),
+        (&admin, "admin settings set keep_count 1000000", "", 0),
+        (&admin, "admin settings set keep_count many", "", 1),
+        (&admin, "admin settings export", "", 0),
+        (&ana, "admin settings export", "", 5),
+        (&admin, "admin settings unset keep_count", "", 0),
+        (&admin, "admin settings unset nothing", "", 3),
+        (&admin, "admin settings import -", "sample_keep_s = \"1h\"\n", 0),
+        (&admin, "admin settings import -", "sample_keep_s = 1.5\n", 1),
+        (&admin, "admin settings status", "", 0),
+        (&ana, "admin settings status", "", 5),
+        (&ana, "admin settings watch", "", 5),
         (&admin, "admin audit", "", 0),
         (&ana, "admin audit", "", 5),
         (&ana, "context add work", "", 0),
@@ -248,6 +263,25 @@ async fn every_command_prints_what_is_written_down() {
         forms.check(&["follow", "news"], &Ran { code: Some(0), signal: None, stdout, stderr: String::new() });
     }
     follow.terminate().await;
+    let mut watch = admin.start("--json admin settings watch");
+    // It looks before it waits: until then a change is not one for it.
+    let mut count = 1;
+    let stdout = {
+        let mut printed = std::pin::pin!(watch.line());
+        loop {
+            count += 1;
+            admin.json(&format!("admin settings set keep_count {count}")).await;
+            tokio::select! {
+                line = &mut printed => break line.unwrap() + "\n",
+                () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {}
+            }
+        }
+    };
+    forms.check(
+        &["admin", "settings", "watch"],
+        &Ran { code: Some(0), signal: None, stdout, stderr: String::new() },
+    );
+    watch.terminate().await;
     assert_eq!(forms.run(&bob, "logout x", "", 2).await.code, Some(2));
     forms.run(&bob, "logout", "", 0).await;
 

@@ -1,6 +1,6 @@
 //! The commands of administrators.
 
-use super::PasswordArgs;
+use super::{AdminSettings, PasswordArgs};
 use crate::complete::Completes;
 use crate::values::{ArticleRef, parse_article, parse_keep_count, parse_keep_for, parse_span};
 use clap::{Args, Subcommand, ValueEnum};
@@ -30,6 +30,9 @@ pub enum AdminCommand {
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_span)]
         span: Duration,
     },
+    /// Settings of the service, kept in one place for all agents and nodes
+    #[command(subcommand)]
+    Settings(AdminSettings),
     /// Show who did what, newest first
     Audit {
         /// How many entries

@@ -1,18 +1,19 @@
 //! What administrators do. The rights are checked by the service, for every request.
 
 use super::areas::all_pages;
-use super::servers;
+use super::{servers, service_settings};
 use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, AreaArgs};
 use crate::exit::Failure;
 use crate::names;
 use crate::outcome::Outcome;
 use crate::session::Session;
+use crate::stop::Stop;
 use crate::terminal;
 use uuid::Uuid;
 use wire::limits::LIST_ROWS_MAX;
 use wire::{AdminRequest, AgentReply, AgentRequest, AreaDetails, AreaSettings, AuditEntry, UserSummary};
 
-pub async fn admin(session: &Session, command: AdminCommand) -> Result<Outcome, Failure> {
+pub async fn admin(session: &Session, command: AdminCommand, stop: &Stop) -> Result<Outcome, Failure> {
     match command {
         AdminCommand::Area(command) => area(session, command).await,
         AdminCommand::Article(AdminArticle::Rm { article }) => {
@@ -24,6 +25,7 @@ pub async fn admin(session: &Session, command: AdminCommand) -> Result<Outcome, 
         AdminCommand::Node(command) => servers::node(session, command).await,
         AdminCommand::Agent(command) => servers::agent(session, command).await,
         AdminCommand::Load { span } => servers::load(session, span).await,
+        AdminCommand::Settings(command) => service_settings::settings(session, command, stop).await,
         AdminCommand::Audit { limit } => audit(session, limit).await,
     }
 }

@@ -15,11 +15,12 @@ pub mod outgoing;
 pub mod posting;
 pub mod reading;
 pub mod servers;
+pub mod service_settings;
 mod status;
 mod suggestions;
 pub mod verify;
 
-use crate::command::{Command, ContextCommand, SessionsAction};
+use crate::command::{AdminCommand, AdminSettings, Command, ContextCommand, SessionsAction};
 use crate::complete;
 use crate::exit::Failure;
 use crate::outcome::Outcome;
@@ -33,7 +34,13 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
         session.require_login()?;
     }
     // These have something to finish when they are stopped.
-    let stops_itself = matches!(command, Command::Read(_) | Command::Follow { .. } | Command::Post(_));
+    let stops_itself = matches!(
+        command,
+        Command::Read(_)
+            | Command::Follow { .. }
+            | Command::Post(_)
+            | Command::Admin(AdminCommand::Settings(AdminSettings::Watch))
+    );
     let names = Names::of(&command);
     let outcome = dispatch(command, session, stop);
     let outcome = match stops_itself {
@@ -94,7 +101,7 @@ async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Ou
         Command::Outbox => posting::outbox(session).await,
         Command::Delete { article } => posting::delete(session, article).await,
         Command::Verify { area } => verify::verify(session, &area).await,
-        Command::Admin(command) => admin::admin(session, command).await,
+        Command::Admin(command) => admin::admin(session, command, stop).await,
         Command::Status => status::status(session).await,
         Command::Context(command) => context(session, command),
         Command::Man { dir } => man::man(dir.as_deref()),

@@ -1,8 +1,9 @@
-//! "Did you mean" for areas and users: asked of the service when a name was not found, which is rare, and only then.
+//! "Did you mean" for areas, users and settings: asked of the service when a name was not found, which is rare, and only then.
 
 use super::admin::user_list;
 use super::areas::areas;
-use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminUser, Command};
+use super::service_settings;
+use crate::command::{AdminArea, AdminArticle, AdminCommand, AdminSettings, AdminUser, Command};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::suggest::did_you_mean;
@@ -18,6 +19,7 @@ const LIST_WAIT: Duration = Duration::from_secs(1);
 pub struct Names {
     areas: Vec<String>,
     users: Vec<String>,
+    settings: Vec<String>,
 }
 
 impl Names {
@@ -45,6 +47,9 @@ impl Names {
                 | AdminUser::Enable { name }
                 | AdminUser::Sessions { name },
             )) => user(name),
+            Command::Admin(AdminCommand::Settings(
+                AdminSettings::Get { name } | AdminSettings::Set { name, .. } | AdminSettings::Unset { name },
+            )) => Self { settings: vec![name.clone()], ..Self::default() },
             _ => Self::default(),
         }
     }
@@ -63,6 +68,9 @@ impl Names {
         } else if let Some(name) = self.users.iter().find(|name| is_unknown("user", name)) {
             let listed = timeout(LIST_WAIT, user_list(session)).await;
             ("user", name, listed.map(|users| users.map(|users| users.into_iter().map(|u| u.name).collect())))
+        } else if let Some(name) = self.settings.iter().find(|name| is_unknown("setting", name)) {
+            let listed = timeout(LIST_WAIT, service_settings::list(session)).await;
+            ("setting", name, listed.map(|all| all.map(|all| all.into_iter().map(|s| s.name).collect())))
         } else {
             return failure;
         };

@@ -30,6 +30,13 @@
 //! | `admin node drain`, `resume` | `{node, already}`, `node` as in the list |
 //! | `admin agent list` | `{leader: {id, epoch, since, expires_at}, agents: [{id, address, live, leads, started_at, seen_at, version, settings_version}], events: [{id, at, epoch, kind, subject, detail}]}`; `leader` null while nobody leads |
 //! | `admin load` | `{samples: [{at, epoch, nodes, sum, mean}], nodes}`, oldest first, `sum` and `mean` like `load` above |
+//! | `admin settings list` | `{version, settings: [{name, value, default, set_at, allowed, help}]}`; values as people write them, `set_at` null for defaults |
+//! | `admin settings get` | one of them |
+//! | `admin settings set`, `unset` | `{name, value, set, version, already}` |
+//! | `admin settings import` | `{version, already, changes: [{name, from, to, set}]}` |
+//! | `admin settings export` | `{version, settings: {NAME: VALUE}}`, those that are set |
+//! | `admin settings status` | `{version, servers: [{kind, id, address, version}]}`, `kind` agent or node |
+//! | `admin settings watch` | `{version, changes: [{name, from, to, set}]}`, a line for each version that was seen |
 //! | `status` | `{context, user, agents: [{address, error, elapsed_ms, version, uptime_s, database_ms, clock_ms, nodes_live, nodes}], nodes: [{…, draining}]}`; `error` null for a server that is well, `clock_ms` how far its clock is ahead of ours |
 //! | `context list` | `[{name, agents, user, current}]` |
 //! | `context add` | `{name, agents, already}` |
@@ -44,6 +51,7 @@
 //! Codes besides the service's: `usage`, `local` (files, terminal), `interrupted`.
 
 mod servers;
+mod settings;
 
 use super::layout::rfc3339;
 use super::{Shown, sanitise};
@@ -145,6 +153,17 @@ fn value(outcome: &Outcome) -> Value {
             })
             .collect(),
         Outcome::UserChanged { user, already, .. } => json!({"user": user, "already": already}),
+        Outcome::Settings { version, settings } => settings::list(*version, settings),
+        Outcome::Setting(setting) => settings::setting(setting),
+        Outcome::SettingChanged { name, value, is_set, version, already } => {
+            json!({"name": name, "value": value, "set": is_set, "version": version, "already": already})
+        }
+        Outcome::SettingsImported { moved, version, already, .. } => {
+            json!({"version": version, "already": already, "changes": moved})
+        }
+        Outcome::SettingsExport { version, settings } => settings::export(*version, settings),
+        Outcome::SettingsStatus { version, servers } => settings::status(*version, servers),
+        Outcome::SettingsMoved { version, moved } => settings::changes(*version, moved),
         Outcome::Audit(entries) => entries.iter().map(audit).collect(),
         Outcome::NodeList { nodes, events } => servers::node_list(nodes, events),
         Outcome::NodeChanged { node, already, .. } => servers::node_changed(node, *already),

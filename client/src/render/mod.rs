@@ -10,6 +10,7 @@ mod progress;
 mod prompt;
 mod sanitise;
 mod servers;
+mod settings;
 mod status;
 mod text;
 

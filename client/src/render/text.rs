@@ -2,7 +2,7 @@
 
 use super::article::item_text;
 use super::layout::{cut, moment, table};
-use super::{Shown, Style, sanitise, servers};
+use super::{Shown, Style, sanitise, servers, settings};
 use crate::exit::Failure;
 use crate::outcome::{
     ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
@@ -108,6 +108,17 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
         }
         Outcome::UserList(users) => list(users, "No users.", |rows| users_table(rows, style)),
         Outcome::UserChanged { user, done, already } => Shown::note(done_or_already(user, done, *already)),
+        Outcome::Settings { version, settings: rows } => settings::list(*version, rows, style),
+        Outcome::Setting(setting) => settings::value(setting),
+        Outcome::SettingChanged { name, value, is_set, version, already } => {
+            settings::changed(name, value, *is_set, *version, *already)
+        }
+        Outcome::SettingsImported { settings: count, moved, version, already } => {
+            settings::imported(*count, moved, *version, *already)
+        }
+        Outcome::SettingsExport { version, settings: rows } => settings::export(*version, rows),
+        Outcome::SettingsStatus { version, servers } => settings::status(*version, servers, style),
+        Outcome::SettingsMoved { version, moved } => settings::moved(*version, moved),
         Outcome::Audit(entries) => list(entries, "Nothing yet.", |rows| audit_table(rows, style)),
         Outcome::NodeList { nodes, events } => servers::node_list(nodes, events, style),
         Outcome::NodeChanged { node, done, already } => {
@@ -121,7 +132,9 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
 }
 
 pub fn failure(failure: &Failure) -> String {
-    let mut text = format!("gaceta: {}\n", sanitise::line(&failure.message));
+    // Several things that are wrong have a line each; indented, so that none of them passes for a line of ours.
+    let lines: Vec<String> = failure.message.lines().map(sanitise::line).collect();
+    let mut text = format!("gaceta: {}\n", lines.join("\n  "));
     if let Some(draft) = &failure.draft {
         let path = sanitise::line(&draft.path.to_string_lossy());
         text += &format!("The text is kept in {path}\nTo post it: {}\n", sanitise::line(&draft.post));

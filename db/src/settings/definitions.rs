@@ -59,7 +59,7 @@ pub struct Definition {
     pub name: &'static str,
     pub kind: Kind,
     pub default: Value,
-    /// One line.
+    /// One short line.
     pub help: &'static str,
 }
 
@@ -96,7 +96,7 @@ pub const DEFINITIONS: &[Definition] = &[
         // People mistype; a hundred guesses in a row find nothing that is worth the name.
         kind: Kind::Number { unit: Unit::Count, min: 1, max: 100, of: |s| &mut s.password_failures_free },
         default: Value::Number(5),
-        help: "so many wrong passwords before the next must wait",
+        help: "wrong ones before the next must wait",
     },
     Definition {
         name: "password_wait_ms_max",
@@ -119,7 +119,7 @@ pub const DEFINITIONS: &[Definition] = &[
             of: |s| &mut s.password_forget_s,
         },
         default: Value::Number(15 * MINUTE_S),
-        help: "wrong passwords are forgotten after so long",
+        help: "wrong passwords are forgotten after this",
     },
     Definition {
         name: "body_bytes_max",
@@ -138,25 +138,25 @@ pub const DEFINITIONS: &[Definition] = &[
             of: |s| &mut s.follow_wait_ms_max,
         },
         default: Value::Number(25_000),
-        help: "how long a follower waits before it asks again",
+        help: "the longest wait of a follower's request",
     },
     Definition {
         name: "keep_for_s",
         kind: Kind::Limit { unit: Unit::Seconds, min: 1, max: CENTURY_S, of: |s| &mut s.keep_for_s },
         default: Value::Forever,
-        help: "older articles expire, in areas without a time of their own",
+        help: "older articles expire (areas may differ)",
     },
     Definition {
         name: "keep_count",
         kind: Kind::Limit { unit: Unit::Count, min: 1, max: 1_000_000_000_000, of: |s| &mut s.keep_count },
         default: Value::Forever,
-        help: "only so many are kept, in areas without a number of their own",
+        help: "only so many are kept (areas may differ)",
     },
     Definition {
         name: "keep_unread_s_max",
         kind: Kind::Number { unit: Unit::Seconds, min: 1, max: CENTURY_S, of: |s| &mut s.keep_unread_s_max },
         default: Value::Number(365 * DAY_S),
-        help: "what somebody has not read is kept longer, but not beyond this",
+        help: "unread articles are kept longer, to this",
     },
     Definition {
         name: "removed_area_keep_s",
@@ -167,7 +167,7 @@ pub const DEFINITIONS: &[Definition] = &[
             of: |s| &mut s.removed_area_keep_s,
         },
         default: Value::Number(30 * DAY_S),
-        help: "a removed area can be restored for so long",
+        help: "a removed area can be restored so long",
     },
     Definition {
         name: "check_interval_ms",
@@ -185,14 +185,14 @@ pub const DEFINITIONS: &[Definition] = &[
         name: "check_misses_max",
         kind: Kind::Number { unit: Unit::Count, min: 1, max: 100, of: |s| &mut s.check_misses_max },
         default: Value::Number(3),
-        help: "a node that misses so many checks in a row is out",
+        help: "missed checks after which a node is out",
     },
     Definition {
         name: "lease_ttl_ms",
         // Shorter, and a slow moment of the database takes the lead away; longer, and a dead leader is missed.
         kind: Kind::Number { unit: Unit::Milliseconds, min: 3_000, max: 60_000, of: |s| &mut s.lease_ttl_ms },
         default: Value::Number(6_000),
-        help: "another agent leads so long after the leader was last heard of",
+        help: "how long a silent leader goes on leading",
     },
     Definition {
         name: "lease_renewal_ms",
@@ -236,7 +236,7 @@ pub const DEFINITIONS: &[Definition] = &[
             of: |s| &mut s.event_keep_s,
         },
         default: Value::Number(30 * DAY_S),
-        help: "how long it is kept what the service did by itself",
+        help: "how long events are kept",
     },
 ];
 
@@ -418,8 +418,8 @@ mod tests {
                 definition.put(&mut settings, value);
                 assert_eq!(other.get(&settings), other.default, "{} moves {}", definition.name, other.name);
             }
-            // A table at 80 columns has room for so much beside name and value.
-            assert!(definition.help.chars().count() <= 70, "{}", definition.name);
+            // A table at 80 columns has room for so much beside the longest name and value.
+            assert!(definition.help.chars().count() <= 42, "{}", definition.name);
         }
     }
 

@@ -1,0 +1,293 @@
+//! The settings of the service: listed, changed, imported, watched. What values are allowed only the service knows.
+
+use crate::candidates::{Candidate, begun_at, resolve_all};
+use crate::command::AdminSettings;
+use crate::exit::{Failure, Kind};
+use crate::import::{self, Line};
+use crate::names;
+use crate::outcome::{Outcome, SettingMoved};
+use crate::pager;
+use crate::session::Session;
+use crate::stop::Stop;
+use crate::suggest::did_you_mean;
+use crate::transport::{Ask, jittered};
+use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use wire::{
+    AdminRequest, AgentReply, AgentRequest, ErrorCode, ReplyBody, RequestBody, SettingChange, SettingDetails,
+};
+
+/// Between two rounds through all agents while none answers, doubling.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+pub async fn settings(session: &Session, command: AdminSettings, stop: &Stop) -> Result<Outcome, Failure> {
+    match command {
+        AdminSettings::List => {
+            let (version, settings) = list_all(session).await?;
+            Ok(Outcome::Settings { version, settings })
+        }
+        AdminSettings::Get { name } => get(session, &name).await.map(Outcome::Setting),
+        AdminSettings::Set { name, value } => change_one(session, name, Some(value)).await,
+        AdminSettings::Unset { name } => change_one(session, name, None).await,
+        AdminSettings::Import { file } => import(session, &file).await,
+        AdminSettings::Export => {
+            let (version, settings) = list_all(session).await?;
+            Ok(Outcome::SettingsExport { version, settings })
+        }
+        AdminSettings::Status => match session.agent(admin(AdminRequest::SettingsStatus)).await? {
+            AgentReply::SettingsStatus { version, servers } => {
+                Ok(Outcome::SettingsStatus { version, servers })
+            }
+            _ => Err(Failure::unexpected_reply()),
+        },
+        AdminSettings::Watch => watch(session, stop).await,
+    }
+}
+
+fn admin(request: AdminRequest) -> AgentRequest {
+    AgentRequest::Admin(request)
+}
+
+/// Every setting, in the service's order.
+pub async fn list(session: &Session) -> Result<Vec<SettingDetails>, Failure> {
+    list_all(session).await.map(|(_, settings)| settings)
+}
+
+async fn list_all(session: &Session) -> Result<(i64, Vec<SettingDetails>), Failure> {
+    match session.agent(admin(AdminRequest::SettingsList)).await? {
+        AgentReply::Settings { version, settings } => {
+            names::note_settings(&session.settings, &settings);
+            Ok((version, settings))
+        }
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+async fn get(session: &Session, name: &str) -> Result<SettingDetails, Failure> {
+    let settings = list(session).await?;
+    let found = settings.into_iter().find(|setting| setting.name == name);
+    found.ok_or_else(|| {
+        let text = format!("no setting {name:?}: `gaceta admin settings list` lists them");
+        Failure::service(ErrorCode::NotFound, text)
+    })
+}
+
+async fn change(session: &Session, changes: Vec<SettingChange>) -> Result<(i64, bool), Failure> {
+    let request = AdminRequest::SettingsChange { changes, expected_version: None };
+    match session.agent(admin(request)).await? {
+        AgentReply::SettingsChanged { version, already } => Ok((version, already)),
+        _ => Err(Failure::unexpected_reply()),
+    }
+}
+
+async fn change_one(session: &Session, name: String, value: Option<String>) -> Result<Outcome, Failure> {
+    let is_set = value.is_some();
+    let (version, already) = change(session, vec![SettingChange { name: name.clone(), value }]).await?;
+    // The value as the service writes it.
+    let value = get(session, &name).await?.value;
+    Ok(Outcome::SettingChanged { name, value, is_set, version, already })
+}
+
+async fn import(session: &Session, file: &str) -> Result<Outcome, Failure> {
+    let lines = import::read(file).await?;
+    let (_, before) = list_all(session).await?;
+    let changes =
+        lines.iter().map(|line| SettingChange { name: line.name.clone(), value: Some(line.value.clone()) });
+    let changed = change(session, changes.collect()).await;
+    let (version, already) = changed.map_err(|failure| with_lines(failure, file, &lines, &before))?;
+    let (_, after) = list_all(session).await?;
+    let imported = after.into_iter().filter(|setting| lines.iter().any(|line| line.name == setting.name));
+    let moved = moved(&before, &imported.collect::<Vec<_>>());
+    Ok(Outcome::SettingsImported { settings: lines.len(), moved, version, already })
+}
+
+/// What the service told of each wrong setting, with the line where it stands.
+fn with_lines(failure: Failure, file: &str, lines: &[Line], known: &[SettingDetails]) -> Failure {
+    if !matches!(failure.code(), Some(ErrorCode::Invalid | ErrorCode::NotFound)) {
+        return failure;
+    }
+    let file = if file == "-" { "standard input" } else { file };
+    let mut told: Vec<(usize, String)> = failure
+        .message
+        .lines()
+        .map(|text| {
+            let is_of = |line: &&Line| {
+                text.strip_prefix(&line.name).is_some_and(|rest| rest.starts_with(' '))
+                    || is_unknown(text, line)
+            };
+            let Some(line) = lines.iter().find(is_of) else { return (usize::MAX, text.to_owned()) };
+            let names = known.iter().map(|setting| setting.name.as_str());
+            let text = match did_you_mean(&line.name, names).filter(|_| is_unknown(text, line)) {
+                Some(similar) => format!("no setting {:?}: did you mean {similar:?}?", line.name),
+                None => text.to_owned(),
+            };
+            (line.number, format!("{file}, line {}: {text}", line.number))
+        })
+        .collect();
+    told.sort();
+    let mut texts: Vec<String> = told.into_iter().map(|(_, text)| text).collect();
+    texts.push("nothing was changed".into());
+    Failure { message: texts.join("\n"), ..failure }
+}
+
+fn is_unknown(text: &str, line: &Line) -> bool {
+    text.starts_with(&format!("no setting {:?}", line.name))
+}
+
+/// What is otherwise in `after`, or set there and not before.
+fn moved(before: &[SettingDetails], after: &[SettingDetails]) -> Vec<SettingMoved> {
+    let of = |setting: &SettingDetails| before.iter().find(|old| old.name == setting.name).cloned();
+    after
+        .iter()
+        .filter_map(|setting| {
+            let old = of(setting)?;
+            let is_set = setting.changed_at_us.is_some();
+            let is_moved = old.value != setting.value || old.changed_at_us.is_some() != is_set;
+            is_moved.then(|| SettingMoved {
+                name: setting.name.clone(),
+                from: old.value,
+                to: setting.value.clone(),
+                is_set,
+            })
+        })
+        .collect()
+}
+
+/// One long poll after the other, at any agent. Never returns but for a failure that waiting does not cure.
+async fn watch(session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
+    let (mut version, mut known) = tokio::select! {
+        listed = list_all(session) => listed?,
+        failure = stop.raised() => return Err(failure),
+    };
+    session
+        .output
+        .note(&format!("The settings are at version {version}. Waiting for changes; Ctrl-C ends it."));
+    let mut agents = Agents { session, queue: Vec::new(), current: None, pause: PAUSE_MIN, told: false };
+    loop {
+        let (now, settings) = tokio::select! {
+            answer = agents.poll(version) => answer?,
+            failure = stop.raised() => return Err(failure),
+        };
+        if now == version {
+            continue;
+        }
+        let told = Outcome::SettingsMoved { version: now, moved: moved(&known, &settings) };
+        (version, known) = (now, settings);
+        if let Some(failure) = pager::show_at_once(&session.output, told, stop).await? {
+            return Err(failure);
+        }
+    }
+}
+
+/// Who is asked: the one that answered last, else each in turn.
+struct Agents<'a> {
+    session: &'a Session,
+    queue: Vec<Candidate>,
+    current: Option<Candidate>,
+    pause: Duration,
+    told: bool,
+}
+
+impl Agents<'_> {
+    async fn poll(&mut self, version: i64) -> Result<(i64, Vec<SettingDetails>), Failure> {
+        loop {
+            match self.poll_once(version).await {
+                Ok(answer) => {
+                    self.pause = PAUSE_MIN;
+                    if std::mem::take(&mut self.told) {
+                        self.session.output.note("The service is back.");
+                    }
+                    return Ok(answer);
+                }
+                Err(failure) if failure.is_retryable() => self.struggle(&failure).await,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn poll_once(&mut self, version: i64) -> Result<(i64, Vec<SettingDetails>), Failure> {
+        if self.queue.is_empty() && self.current.is_none() {
+            self.queue = begun_at(resolve_all(self.session.agents()).await?, None);
+            self.queue.reverse(); // asked from its end
+        }
+        let none = || Failure::service(ErrorCode::Unavailable, "no agent can be found");
+        let candidate = self.current.take().or_else(|| self.queue.pop()).ok_or_else(none)?;
+        let request = AdminRequest::SettingsWatch { version, wait_ms: POLL_WAIT_MS };
+        let body = RequestBody::Agent(admin(request));
+        let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
+        let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
+        match vigil::poll(&candidate, &ask).await? {
+            ReplyBody::Agent(AgentReply::Settings { version, settings }) => {
+                self.current = Some(candidate);
+                self.queue.clear();
+                Ok((version, settings))
+            }
+            _ => Err(Failure::unexpected_reply()),
+        }
+    }
+
+    /// To the next agent at once; after all of them a little later.
+    async fn struggle(&mut self, failure: &Failure) {
+        if !self.queue.is_empty() {
+            return;
+        }
+        if !self.told && self.pause > PAUSE_MIN {
+            self.told = true;
+            self.session.output.note(&format!("Waiting for the service ({failure}); goes on by itself."));
+        }
+        sleep(jittered(self.pause)).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// For what is wrong with a file itself.
+impl From<import::Wrong> for Failure {
+    fn from(wrong: import::Wrong) -> Self {
+        match wrong {
+            import::Wrong::Unreadable(text) => Self::new(Kind::Local, text),
+            import::Wrong::Written(text) => Self::invalid(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str, value: &str, changed_at_us: Option<i64>) -> SettingDetails {
+        SettingDetails {
+            name: name.into(),
+            value: value.into(),
+            default: "1".into(),
+            changed_at_us,
+            allowed: String::new(),
+            help: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_lines_in_their_order() {
+        let line = |number, name: &str| Line { number, name: name.into(), value: "x".into() };
+        let lines = [line(2, "lease_ttl_ms"), line(4, "check"), line(5, "keep_cuont")];
+        let known = [setting("keep_count", "1", None), setting("check", "1", None)];
+        let service = "no setting \"keep_cuont\": `admin settings list` lists them\nlease_ttl_ms must be 3s to 1m, not x\ncheckers";
+        let told = with_lines(Failure::invalid(service), "s.toml", &lines, &known).message;
+        let expected = [
+            "s.toml, line 2: lease_ttl_ms must be 3s to 1m, not x",
+            "s.toml, line 5: no setting \"keep_cuont\": did you mean \"keep_count\"?",
+            "checkers",
+            "nothing was changed",
+        ];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn setting_something_to_its_default_is_a_change_too() {
+        let before = [setting("a", "1", None), setting("b", "1", None), setting("c", "1", None)];
+        let after = [setting("a", "1", Some(1)), setting("b", "2", Some(1)), setting("c", "1", None)];
+        let names: Vec<String> = moved(&before, &after).into_iter().map(|moved| moved.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}
