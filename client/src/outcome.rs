@@ -74,8 +74,9 @@ pub enum Outcome {
     },
     Followed {
         area: String,
+        /// What came before the items, unread, and has expired.
+        expired: Option<Expired>,
         items: Vec<Item>,
-        expired: i64,
     },
     /// `one` when an area was named.
     Moved {
@@ -198,9 +199,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Numbers in it that had expired.
-    pub fn expired(&self) -> i64 {
-        (self.expired_through.min(self.upto) - self.from + 1).max(0)
+    pub fn expired(&self) -> Option<Expired> {
+        Expired::among(self.from, self.upto, self.expired_through, self.cursor)
     }
 
     /// Articles and tombstones in the order of their numbers.
@@ -218,6 +218,39 @@ pub struct SettingMoved {
     /// Else it has its default now.
     #[serde(rename = "set")]
     pub is_set: bool,
+}
+
+/// Numbers that have expired, which whoever reads there must be told: no gap is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expired {
+    /// The last of them.
+    pub through: Seq,
+    pub count: i64,
+    /// How many of them the reader had not read.
+    pub unread: i64,
+}
+
+impl Expired {
+    /// Among `from..=upto`, for a reader who had read up to `cursor`.
+    pub fn among(from: Seq, upto: Seq, expired_through: Seq, cursor: Seq) -> Option<Self> {
+        let through = expired_through.min(upto);
+        let count = through - from + 1;
+        let unread = through - cursor.max(from - 1);
+        (count > 0).then_some(Self { through, count, unread: unread.max(0) })
+    }
+
+    /// A sentence for a person.
+    pub fn text(&self, area: &str) -> String {
+        let Self { count, unread, .. } = *self;
+        let (articles, have) = if count == 1 { ("article", "has") } else { ("articles", "have") };
+        match unread {
+            0 => format!("{count} {articles} in {area} {have} expired."),
+            all if all == count => {
+                format!("{count} {articles} in {area} that you had not read {have} expired.")
+            }
+            some => format!("{count} {articles} in {area} {have} expired, {some} of which you had not read."),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

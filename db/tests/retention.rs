@@ -59,7 +59,7 @@ impl House {
     }
 
     async fn post(&self, area_id: i64, id: Uuid, body: &str) -> Result<Posted, Error> {
-        let post = NewPost { token: self.readers[0].clone(), area_id, id, body: body.into() };
+        let post = NewPost { token: self.readers[0], area_id, id, body: body.into() };
         articles::post_group(&self.db, &[post]).await.unwrap().remove(0)
     }
 
@@ -472,7 +472,7 @@ async fn a_restore_that_meets_a_purge_brings_all_back_or_nothing() {
             false => "set removed_at = null, restored_at = now()",
         };
         held.batch_execute(&format!("begin; update areas {first} where area_id = {area_id}")).await.unwrap();
-        let (other, token, agent_id) = (db.clone(), admin.clone(), house.agent_id);
+        let (other, token, agent_id) = (db.clone(), *admin, house.agent_id);
         let name_of = name.clone();
         let second = tokio::spawn(async move {
             match purge_first {

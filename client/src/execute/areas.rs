@@ -94,3 +94,8 @@ pub async fn unsubscribe(session: &Session, area: &str) -> Result<Outcome, Failu
         _ => Err(Failure::unexpected_reply()),
     }
 }
+
+/// Whether there is something for its reader: to read, or to be told that it has expired unread.
+pub fn has_news(subscription: &SubscriptionSummary) -> bool {
+    subscription.unread > 0 || subscription.cursor < subscription.expired_through
+}

@@ -10,7 +10,7 @@ use super::reading::{joined_to, mark};
 use crate::candidates::{Candidate, resolve_all};
 use crate::exit::Failure;
 use crate::outbox::abort_at;
-use crate::outcome::{Item, Outcome, items};
+use crate::outcome::{Expired, Item, Outcome, items};
 use crate::pager;
 use crate::session::{Nodes, Session, fresh_nodes};
 use crate::stop::Stop;
@@ -289,10 +289,17 @@ impl<'a> Follower<'a> {
                 return Ok(());
             }
             let found = items(&page.articles, &page.deleted);
-            let told = Outcome::Followed {
-                area: self.areas[at].name.clone(),
-                expired: (page.expired_through.min(page.upto) - page.from + 1).max(0),
-                items: if self.exec.is_some() { Vec::new() } else { found.clone() },
+            let area = self.areas[at].name.clone();
+            let expired = Expired::among(page.from, page.upto, page.expired_through, page.from - 1);
+            let told = match &self.exec {
+                None => Outcome::Followed { area, expired, items: found.clone() },
+                Some(_) => {
+                    // Standard output is the program's.
+                    if let Some(expired) = expired {
+                        self.session.output.note(&expired.text(&area));
+                    }
+                    Outcome::Followed { area, expired: None, items: Vec::new() }
+                }
             };
             let stopped = pager::show_at_once(&self.session.output, told, stop).await?;
             if let Some(failure) = stopped {

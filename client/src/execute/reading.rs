@@ -5,7 +5,7 @@
 
 mod paged;
 
-use super::areas::subscriptions;
+use super::areas::{has_news, subscriptions};
 use crate::command::ReadArgs;
 use crate::exit::Failure;
 use crate::outcome::{Moved, Outcome, Reading};
@@ -53,7 +53,7 @@ async fn read_on(session: &Session, args: ReadArgs) -> Result<Outcome, Failure> 
     }
     let subscribed = subscriptions(session).await?;
     let count = subscribed.len();
-    let unread: Vec<_> = subscribed.into_iter().filter(|subscription| subscription.unread > 0).collect();
+    let unread: Vec<_> = subscribed.into_iter().filter(has_news).collect();
     if unread.is_empty() {
         return Ok(Outcome::NothingUnread { subscriptions: count });
     }

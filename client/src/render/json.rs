@@ -14,7 +14,7 @@
 //! | `subscribe` | `{area, cursor, already}` |
 //! | `unsubscribe` | `{area, already}` |
 //! | `read` | `{area, from, upto, deleted, expired_through, articles: [{seq, id, author, posted_at, body}], more}` |
-//! | `follow` | `{area, seq, id, author, posted_at, body}` or `{area, seq, deleted: true}` |
+//! | `follow` | `{area, seq, id, author, posted_at, body}` or `{area, seq, deleted: true}` or `{area, seq, expired}`: so many, up to `seq`, have expired unread |
 //! | `catchup`, `undo` | `{area, cursor, unread}`; an array without an area |
 //! | `post` | `{area, seq, id, duplicate}`; an array with `--lines` and `--resume` |
 //! | `outbox` | `[{id, area, created_at, body}]` |
@@ -66,8 +66,13 @@ use wire::{AreaDetails, Article, AuditEntry, SessionSummary};
 pub fn outcome(outcome: &Outcome) -> Shown {
     Shown::data(match outcome {
         Outcome::Nothing | Outcome::NothingUnread { .. } => String::new(),
-        Outcome::Followed { area, items, .. } => {
-            items.iter().map(|item| line(&item_value(area, item))).collect()
+        Outcome::Followed { area, expired, items } => {
+            let expired = expired.map(|e| json!({"area": area, "seq": e.through, "expired": e.count}));
+            expired
+                .into_iter()
+                .chain(items.iter().map(|item| item_value(area, item)))
+                .map(|value| line(&value))
+                .collect()
         }
         other => line(&value(other)),
     })
@@ -267,6 +272,7 @@ impl Formatter for Escaping {
 mod tests {
     use super::*;
     use crate::exit::Pending;
+    use crate::outcome::Expired;
     use uuid::Uuid;
     use wire::{AreaSummary, ErrorCode};
 
@@ -329,10 +335,17 @@ mod tests {
     #[test]
     fn followed_items_are_lines() {
         let items = vec![Item::Article(one(1, "a\nb")), Item::Deleted(2)];
-        let lines = outcome(&Outcome::Followed { area: "news".into(), items, expired: 0 }).data;
-        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines[0]["body"], "a\nb");
-        assert_eq!(lines[1], json!({"area": "news", "seq": 2, "deleted": true}));
+        let lines = |expired| {
+            let lines =
+                outcome(&Outcome::Followed { area: "news".into(), items: items.clone(), expired }).data;
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+        };
+        let found = lines(None);
+        assert_eq!(found[0]["body"], "a\nb");
+        assert_eq!(found[1], json!({"area": "news", "seq": 2, "deleted": true}));
+        let gap = lines(Some(Expired { through: 0, count: 3, unread: 3 }));
+        assert_eq!(gap[0], json!({"area": "news", "seq": 0, "expired": 3}));
+        assert_eq!(gap[1..], found);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::layout::{cut, moment, table};
 use super::{Shown, Style, sanitise, servers, settings};
 use crate::exit::Failure;
 use crate::outcome::{
-    ContextSummary, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
+    ContextSummary, Expired, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
 };
 use crate::values::duration_text;
 use std::path::{Path, PathBuf};
@@ -215,7 +215,7 @@ fn reading(reading: &Reading, style: Style) -> Shown {
             .map(|item| item_text(area, item, item.seq() > reading.cursor, style))
             .collect(),
     );
-    shown.notes.extend(expired_note(area, reading.expired()));
+    shown.notes.extend(reading.expired().map(|expired| expired.text(area)));
     if reading.more {
         let left = reading.last_seq - reading.upto;
         shown.notes.push(format!(
@@ -226,14 +226,10 @@ fn reading(reading: &Reading, style: Style) -> Shown {
     shown
 }
 
-fn followed(area: &str, items: &[Item], expired: i64, style: Style) -> Shown {
+fn followed(area: &str, items: &[Item], expired: Option<Expired>, style: Style) -> Shown {
     let mut shown = Shown::data(items.iter().map(|item| item_text(area, item, false, style)).collect());
-    shown.notes.extend(expired_note(area, expired));
+    shown.notes.extend(expired.map(|expired| expired.text(area)));
     shown
-}
-
-fn expired_note(area: &str, expired: i64) -> Option<String> {
-    (expired > 0).then(|| format!("{} in {area} had expired before you came.", count(expired, "article")))
 }
 
 fn moved(moved: &[Moved], undone: bool) -> Shown {
@@ -349,14 +345,14 @@ mod tests {
     #[test]
     fn a_pipe_gets_plain_stable_lines() {
         let items = vec![article("ana", "Hello\nworld"), Item::Deleted(8)];
-        let shown = followed("news", &items, 0, PIPE);
+        let shown = followed("news", &items, None, PIPE);
         assert_eq!(shown.data, "news#7 2023-11-14T22:13:20Z ana\n  Hello\n  world\nnews#8 deleted\n");
     }
 
     #[test]
     fn a_body_cannot_pass_for_an_article_and_steers_nothing() {
         let item = article("an\x1b[31ma\n", "x\nnews#9 2023-11-14T22:13:20Z bob\x1b]0;t\x07\r\u{202E}");
-        let shown = followed("news", std::slice::from_ref(&item), 0, SCREEN).data;
+        let shown = followed("news", std::slice::from_ref(&item), None, SCREEN).data;
         let plain = shown.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
         assert!(!plain.contains(['\x1b', '\x07', '\r', '\u{202E}']), "{plain:?}");
         assert_eq!(plain.lines().filter(|line| line.starts_with("news#")).count(), 1);
@@ -377,7 +373,11 @@ mod tests {
         };
         let shown = self::reading(&reading, PIPE);
         assert_eq!(shown.data, "news#7 deleted\n");
-        assert!(shown.notes[0].starts_with("6 articles in news had expired"), "{:?}", shown.notes);
+        assert!(
+            shown.notes[0].starts_with("6 articles in news have expired, 3 of which you had not"),
+            "{:?}",
+            shown.notes
+        );
         assert!(shown.notes[1].starts_with("2 articles more in news"), "{:?}", shown.notes);
     }
 

@@ -7,11 +7,11 @@
 mod sheet;
 
 use crate::command::PostArgs;
-use crate::execute::areas::subscriptions;
+use crate::execute::areas::{has_news, subscriptions};
 use crate::execute::reading::{is_over, joined_to, mark_area, move_cursor, note_over, page, reading};
 use crate::execute::{lines, posting};
 use crate::exit::{Failure, Kind};
-use crate::outcome::{Item, Outcome};
+use crate::outcome::{Expired, Item, Outcome};
 use crate::session::{Located, Session};
 use crate::stop::Stop;
 use crate::terminal::Key;
@@ -116,7 +116,7 @@ impl Walk<'_> {
     async fn areas(&mut self) -> Result<Outcome, Failure> {
         let subscribed = subscriptions(self.session).await?;
         let count = subscribed.len();
-        let unread: Vec<SubscriptionSummary> = subscribed.into_iter().filter(|s| s.unread > 0).collect();
+        let unread: Vec<SubscriptionSummary> = subscribed.into_iter().filter(has_news).collect();
         if unread.is_empty() {
             return Ok(Outcome::NothingUnread { subscriptions: count });
         }
@@ -224,10 +224,15 @@ impl Walk<'_> {
             if page.upto < page.from {
                 return Ok(false);
             }
-            let expired = place.add(page);
-            if expired > 0 {
-                let area = &place.located.area.name;
-                self.sheet.note(&format!("{expired} in {area} had expired before you came.")).await?;
+            let (from, upto, generation, reading_id) =
+                (page.from, page.upto, page.generation, place.reading_id);
+            if let Some(expired) = place.add(page) {
+                self.sheet.note(&expired.text(&place.located.area.name)).await?;
+            }
+            if place.at >= place.entries.len() {
+                // All of it had expired: that was told, and nothing comes after it that would say so.
+                let shown = Shown { from, upto, generation, reading_id };
+                self.unmarked = Some(Unmarked { located: place.located.clone(), shown, articles: 0 });
             }
         }
         Ok(true)
@@ -333,8 +338,8 @@ impl Place {
         }
     }
 
-    /// Returns how many numbers of it had expired.
-    fn add(&mut self, page: Page) -> i64 {
+    /// Returns what of it had expired.
+    fn add(&mut self, page: Page) -> Option<Expired> {
         let forgotten = self.at.saturating_sub(BACK_ARTICLES_MAX);
         self.forgotten += self.entries.drain(..forgotten).filter(Entry::is_article).count();
         self.at -= forgotten;
