@@ -2,9 +2,12 @@
 //!
 //! - [`dispatch`]: every request that an agent answers, one exhaustive match.
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
-//! - [`registry`]: nodes announce themselves, are checked, and are handed out to clients.
-//! - [`placement`]: which nodes serve an area; pure.
-//! - [`retention`]: what the leader does about what is old.
+//! - [`registry`]: nodes announce themselves, and are handed out to clients.
+//! - [`leader`]: the election, and the term of the agent that leads. Its tasks: [`checks`] of nodes, with [`suspicion`] when too
+//!   many are lost at once, [`weights`] of nodes by their load and the [`placement`] of areas (all three pure); [`retention`] and
+//!   [`upkeep`] of what is old.
+//! - [`control`], [`load`]: nodes, agents and what they do, for administrators.
+//! - [`presence`]: this agent's own row, by which others know of it.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
 //! - [`twins`]: a log-in that is asked for twice at the same time is one.
 //! - [`settings`]: listed, changed, watched.
@@ -15,16 +18,22 @@
 pub mod accounts;
 pub mod areas;
 pub mod attempts;
+pub mod checks;
 pub mod control;
 pub mod dispatch;
+pub mod leader;
 pub mod load;
 pub mod passwords;
 pub mod placement;
+pub mod presence;
 pub mod registry;
 pub mod retention;
 pub mod settings;
+pub mod suspicion;
 pub mod twins;
+pub mod upkeep;
 pub mod users;
+pub mod weights;
 
 use db::Db;
 use db::settings::{Live, Runs};
@@ -33,6 +42,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
@@ -45,12 +55,13 @@ pub const FIRST_ADMIN: &str = "admin";
 pub struct Agent {
     /// A new one at each start.
     pub agent_id: Uuid,
+    /// Where it listens, for people to recognise it.
+    pub address: String,
     pub db: Db,
     /// The settings.
     pub live: Live,
     pub service_id: Uuid,
     pub passwords: Passwords,
-    pub registry: registry::Registry,
     pub twins: twins::Twins,
     pub serves_since: Instant,
     /// Cancelled when this agent is told to stop.
@@ -83,25 +94,26 @@ pub async fn run(
         agent_id: Uuid::now_v7(),
         live,
         stopping: shutdown.clone(),
+        address: presence::address(address),
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
-        registry: registry::Registry::default(),
         twins: twins::Twins::default(),
         serves_since: Instant::now(),
         db,
     });
-    let settings = settings.keep(agent.db.clone(), Runs::Agent(agent.agent_id), shutdown.clone());
-    let settings = tokio::spawn(settings);
-    let checks = tokio::spawn(registry::check_nodes(agent.clone(), shutdown.clone()));
-    tracing::info!(%address, service_id = %agent.service_id, "agent serves");
+    let connections = leader::Connections::new(&agent.db)?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(settings.keep(agent.db.clone(), Runs::Agent(agent.agent_id), shutdown.clone()));
+    tasks.spawn(leader::keep(agent.clone(), connections, shutdown.clone()));
+    tasks.spawn(presence::keep(agent.clone(), shutdown.clone()));
+    tracing::info!(%address, agent_id = %agent.agent_id, service_id = %agent.service_id, "agent serves");
     ready(address);
     let connections = Connections::new(&config.limits);
     wire::serve::serve(listener, config.limits, connections, shutdown, move |request, peer| {
         dispatch::dispatch(agent.clone(), request, peer)
     })
     .await;
-    checks.await?;
-    settings.await?;
+    while tasks.join_next().await.is_some() {} // each ends soon after `shutdown`, whatever the database does
     tracing::info!("agent stopped");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! How much the nodes do, over time: written by the leader, told to administrators.
 
 use crate::Agent;
+use crate::control::node_of;
 use db::samples::{self, Load, Sample};
 use server::{Failure, token_hash};
 use uuid::Uuid;
@@ -22,8 +23,13 @@ pub async fn sample(
 
 /// The load of the last `span_s` seconds, and of each node now.
 pub async fn load(agent: &Agent, token: Option<Token>, span_s: u32) -> Result<AgentReply, Failure> {
-    let found = samples::list(&agent.db, &token_hash(token)?, span_s.into(), SAMPLES_MAX).await?;
-    Ok(AgentReply::Load { samples: found.into_iter().map(sample_of).collect(), nodes: vec![] })
+    let token = token_hash(token)?;
+    let found = samples::list(&agent.db, &token, span_s.into(), SAMPLES_MAX).await?;
+    let nodes = db::nodes::details(&agent.db, &token).await?;
+    Ok(AgentReply::Load {
+        samples: found.into_iter().map(sample_of).collect(),
+        nodes: nodes.into_iter().filter(|node| node.state == "live").map(node_of).collect(),
+    })
 }
 
 fn sample_of(sample: Sample) -> LoadSample {

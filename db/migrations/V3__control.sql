@@ -37,6 +37,8 @@ alter table nodes
     -- left: it said good-bye. Its row stays a while, to be seen, and for what an administrator wants of its address.
     add constraint nodes_state_check check (state in ('announced', 'live', 'out', 'left')),
     add column drained_at timestamptz,   -- an administrator wants it to have no areas; a later node of the address, too
+    -- Its share of the areas, in quarters: the leader takes some from a node that has far more to do than the others.
+    add column weight smallint not null default 4 check (weight between 1 and 4),
     add column settings_version bigint;
 
 -- Which nodes serve an area, best first: routing, never safety (I6). An area without a row is served by any node.

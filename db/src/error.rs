@@ -30,6 +30,9 @@ pub enum Error {
     /// Nothing happened, because somebody else held a lock for too long: a repeat is safe.
     #[error("the database is held up: {0}")]
     HeldUp(String),
+    /// A leader's write, and another one leads, or nobody: nothing was written (I7).
+    #[error("this agent leads no more")]
+    LeaseLost,
     /// A mistake of ours, or of the schema.
     #[error("unexpected answer of the database: {0}")]
     Unexpected(String),

@@ -4,8 +4,9 @@
 //! - `migrations/`: the schema, with the invariants that it holds.
 //! - [`pool`]: connections, their deadlines, and when one is thrown away; [`error`]: SQLSTATEs in our words.
 //! - one module for each noun, SQL beside the function that runs it: [`users`], [`sessions`], [`areas`],
-//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`samples`], [`retention`], [`attempts`],
-//!   [`settings`], [`audit`]; [`names`] for how a name is compared.
+//!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`agents`], [`assignments`], [`samples`],
+//!   [`events`], [`retention`], [`attempts`], [`settings`], [`audit`]; [`names`] for how a name is compared.
+//! - [`leader`]: the lease, and the fence that every write of a leader passes.
 //! - [`listen`]: notifications, on a connection of its own.
 //! - [`migrate`]: bringing the schema up, under a lock.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
@@ -14,12 +15,16 @@
 //! revoked one is refused from that moment on by every process (I5). Transactions are single statements: none waits for its client.
 //! This crate knows nothing of the protocol.
 
+pub mod agents;
 pub mod areas;
 pub mod articles;
+pub mod assignments;
 pub mod attempts;
 pub mod audit;
 pub mod error;
+pub mod events;
 pub mod follow;
+pub mod leader;
 pub mod listen;
 pub mod migrate;
 pub mod names;

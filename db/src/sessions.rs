@@ -1,5 +1,6 @@
 //! Sessions: who may act, until when, and from where it can be seen and ended.
 
+use crate::leader::Term;
 use crate::{Db, Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -171,11 +172,13 @@ pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
 }
 
 /// Forgets sessions that ended long ago, some at a time.
-pub async fn forget_ended(db: &Db) -> Result<()> {
-    db.query(
-        "delete from sessions where session_id in (
-             select session_id from sessions where least(ended_at, expires_at) < now() - make_interval(days => $1)
-              limit 10000)",
+pub async fn forget_ended(db: &Db, term: Term) -> Result<()> {
+    term.write(
+        db,
+        "gone as (delete from sessions using lease where session_id in (
+             select session_id from sessions where least(ended_at, expires_at) < now() - make_interval(days => $3)
+              limit 10000))",
+        "1",
         &[&FORGET_DAYS],
     )
     .await

@@ -55,7 +55,6 @@ async fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Resu
 }
 
 fn check(node: &Node) -> NodeReply {
-    node.membership.was_checked();
     NodeReply::Checked(NodeStatus {
         node_id: node.node_id,
         version: env!("CARGO_PKG_VERSION").to_string(),

@@ -38,6 +38,8 @@ impl From<db::Error> for Failure {
                 let text = "the database does not answer now: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));
             }
+            // No request writes as a leader.
+            db::Error::LeaseLost => return Self(ErrorReply::unavailable(error.to_string())),
             db::Error::Unexpected(reason) => {
                 tracing::error!(%reason, "unexpected answer of the database");
                 return Self(ErrorReply::failed());

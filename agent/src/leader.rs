@@ -1,0 +1,176 @@
+//! The election: every agent stands for it, one leads for a term. What a leader does runs as tasks of its term and ends with it;
+//! each of its writes is fenced by the lease all the same, since a process that is paused ends nothing (I7).
+
+use crate::{Agent, checks, retention, upkeep};
+use db::Db;
+use db::leader::{Reason, Term};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How often a candidate tries: with the time of a lease, that is how long nobody leads when a leader is killed.
+const CANDIDATE_INTERVAL_MS: u64 = 1_000;
+/// After a renewal that failed. The lease runs on, and the next one may succeed.
+const RENEWAL_RETRY_MS: u64 = 200;
+/// A leader that doubted itself does not stand for so long: the next one has seen by then what there is to see.
+const DOUBTS_REST_MS: u64 = 30_000;
+/// How long handing on may take; without an answer the lease ends by itself.
+const RELEASE_WAIT_MS: u64 = 1_000;
+/// For the work of the leader, which must not wait behind requests. With the one that renews the lease and those for requests, an
+/// agent has ten connections at the most.
+const WORK_CONNECTIONS: usize = 2;
+
+/// How a term ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// This agent stops.
+    Stopped,
+    /// Another one leads, or may lead by now.
+    Lost,
+    /// Perhaps this agent is the one that is cut off.
+    Doubts,
+    /// A task of the term panicked.
+    Failed,
+}
+
+/// The connections of a leader: those for its work, and the one that nothing but the lease uses.
+pub struct Connections {
+    lease: Db,
+    work: Db,
+}
+
+impl Connections {
+    pub fn new(db: &Db) -> db::Result<Self> {
+        Ok(Self { lease: db.apart(1)?, work: db.apart(WORK_CONNECTIONS)? })
+    }
+}
+
+/// Stands for election and leads, again and again, until `shutdown`.
+pub async fn keep(agent: Arc<Agent>, connections: Connections, shutdown: CancellationToken) {
+    let mut stands_from = Instant::now();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = sleep_until(stands_from) => {}
+        }
+        let ttl_ms = agent.live.settings().lease_ttl_ms;
+        let asked = Instant::now();
+        stands_from = asked + Duration::from_millis(CANDIDATE_INTERVAL_MS);
+        let take = db::leader::take(&connections.lease, agent.agent_id, &agent.address, ttl_ms);
+        let taken = tokio::select! {
+            () = shutdown.cancelled() => return, // perhaps taken: then it ends by itself
+            taken = take => taken,
+        };
+        match taken {
+            Ok(None) => {}
+            Ok(Some(term)) => {
+                let ending = lead(&agent, &connections, term, asked, &shutdown).await;
+                stands_from = Instant::now();
+                if ending == Ending::Doubts {
+                    stands_from += Duration::from_millis(DOUBTS_REST_MS);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "not elected"),
+        }
+    }
+}
+
+/// One term. `asked` is when its lease was asked for, which is before it began.
+async fn lead(
+    agent: &Arc<Agent>,
+    connections: &Connections,
+    term: Term,
+    asked: Instant,
+    shutdown: &CancellationToken,
+) -> Ending {
+    tracing::info!(epoch = term.epoch, "this agent leads");
+    let mut tasks = JoinSet::new();
+    let reports = Arc::new(checks::Reports::default());
+    tasks.spawn(checks::run(agent.clone(), connections.work.clone(), term, reports.clone()));
+    tasks.spawn(checks::sample(agent.clone(), connections.work.clone(), term, reports));
+    tasks.spawn(upkeep::run(agent.clone(), connections.work.clone(), term));
+    tasks.spawn(expire(agent.clone(), connections.work.clone(), term));
+    let ending = tokio::select! {
+        () = shutdown.cancelled() => Ending::Stopped,
+        () = hold(agent, &connections.lease, term, asked) => Ending::Lost,
+        Some(ended) = tasks.join_next() => ended.unwrap_or(Ending::Failed),
+    };
+    // Where they stand: what they were about to write is fenced.
+    tasks.shutdown().await;
+    let reason = match ending {
+        Ending::Lost => None,
+        Ending::Stopped => Some(Reason::Stops),
+        Ending::Doubts => Some(Reason::Doubts),
+        Ending::Failed => Some(Reason::Failed),
+    };
+    if let Some(reason) = reason {
+        let release = db::leader::release(&connections.lease, term, &agent.address, reason);
+        match timeout(Duration::from_millis(RELEASE_WAIT_MS), release).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(epoch = term.epoch, "the lease was not handed on: it ends by itself")
+            }
+        }
+    }
+    tracing::info!(epoch = term.epoch, ?ending, "this agent leads no more");
+    ending
+}
+
+/// Renews the lease; returns when it is gone, or when by this agent's own clock it may be: measured from before each renewal
+/// was asked for, so that this is over before the database lets another one lead.
+async fn hold(agent: &Agent, db: &Db, term: Term, asked: Instant) {
+    let mut ends = asked + ms(agent.live.settings().lease_ttl_ms);
+    let mut pause = ms(agent.live.settings().lease_renewal_ms);
+    loop {
+        sleep_until(ends.min(Instant::now() + pause)).await;
+        let asked = Instant::now();
+        if asked >= ends {
+            tracing::warn!(epoch = term.epoch, "the lease could not be renewed in time");
+            return;
+        }
+        let ttl_ms = agent.live.settings().lease_ttl_ms;
+        // One connection that hangs must not take all of the time.
+        let wait = (ends - asked).min(ms(ttl_ms / 2));
+        pause = Duration::from_millis(RENEWAL_RETRY_MS);
+        match timeout(wait, db::leader::renew(db, term, ttl_ms)).await {
+            Ok(Ok(true)) => {
+                ends = asked + ms(ttl_ms);
+                pause = ms(agent.live.settings().lease_renewal_ms);
+            }
+            Ok(Ok(false)) => {
+                tracing::warn!(epoch = term.epoch, "the lease has been handed on");
+                return;
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
+            Err(_) => tracing::warn!("the lease was not renewed: no answer"),
+        }
+    }
+}
+
+/// What a task of a term makes of a failed step: only a lost lease ends the term, all else is tried again.
+pub fn is_over(result: db::Result<()>, what: &str) -> bool {
+    match result {
+        Ok(()) => false,
+        Err(db::Error::LeaseLost) => {
+            tracing::warn!(what, "a write was refused: another agent leads");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, what, "not done: tried again");
+            false
+        }
+    }
+}
+
+/// The retention of articles as a task of a term, which ends it by being dropped.
+async fn expire(agent: Arc<Agent>, db: Db, term: Term) -> Ending {
+    let limits = || agent.live.settings().into();
+    retention::keep(db, term.agent_id, term.epoch, limits, CancellationToken::new()).await;
+    Ending::Lost
+}
+
+pub fn ms(milliseconds: i64) -> Duration {
+    Duration::from_millis(milliseconds.unsigned_abs())
+}

@@ -1,0 +1,31 @@
+//! What the leader clears away: nodes and agents that were lost, sessions that ended long ago, old events.
+
+use crate::Agent;
+use crate::leader::{Ending, is_over};
+use db::Db;
+use db::leader::Term;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// None of it is urgent.
+const INTERVAL_MS: u64 = 60_000;
+
+pub async fn run(agent: Arc<Agent>, db: Db, term: Term) -> Ending {
+    while !is_over(clear(&agent, &db, term).await, "upkeep") {
+        sleep(Duration::from_millis(INTERVAL_MS)).await;
+    }
+    Ending::Lost
+}
+
+async fn clear(agent: &Agent, db: &Db, term: Term) -> db::Result<()> {
+    db::nodes::forget_lost(db, term).await?;
+    db::agents::forget_lost(db, term).await?;
+    db::sessions::forget_ended(db, term).await?;
+    let settings = agent.live.settings();
+    db::events::forget_old(db, term, settings.event_keep_s).await?;
+    match db::samples::forget_old(db, term.agent_id, term.epoch, settings.sample_keep_s).await {
+        Ok(false) => Err(db::Error::LeaseLost),
+        forgotten => forgotten.map(drop),
+    }
+}

@@ -1,0 +1,87 @@
+//! The agents that there are: each writes its own row each second and takes it away when it stops.
+
+use crate::leader::Term;
+use crate::sessions::TokenHash;
+use crate::{Db, Result, audit};
+use uuid::Uuid;
+
+/// An agent that has not written for so long is not there: five times what lies between two writings.
+const LIVE_S: f64 = 5.0;
+/// The row of one that was killed stays for so long, to be seen.
+const FORGET_S: f64 = 3_600.0;
+
+#[derive(Debug)]
+pub struct Agent {
+    pub agent_id: Uuid,
+    pub address: String,
+    pub version: String,
+    pub started_at_us: i64,
+    pub seen_at_us: i64,
+    pub live: bool,
+    pub settings_version: Option<i64>,
+}
+
+/// An agent writes that it is there.
+pub async fn seen(db: &Db, agent_id: Uuid, address: &str, version: &str) -> Result<()> {
+    db.query(
+        "insert into agents (agent_id, address, version) values ($1, $2, $3)
+         on conflict (agent_id) do update set seen_at = now()",
+        &[&agent_id, &address, &version],
+    )
+    .await
+    .map(drop)
+}
+
+/// An agent stops.
+pub async fn leave(db: &Db, agent_id: Uuid) -> Result<()> {
+    db.query("delete from agents where agent_id = $1", &[&agent_id]).await.map(drop)
+}
+
+/// Whether there is another agent than this one, which could lead in its place.
+pub async fn is_other_live(db: &Db, agent_id: Uuid) -> Result<bool> {
+    let row = db
+        .query_one(
+            "select exists (select from agents
+                             where agent_id <> $1 and seen_at > now() - $2 * interval '1 s')",
+            &[&agent_id, &LIVE_S],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+/// For administrators, the oldest first.
+pub async fn list(db: &Db, token: &TokenHash) -> Result<Vec<Agent>> {
+    audit::require_admin(db, token).await?;
+    let rows = db
+        .query(
+            "select agent_id, address, version, us(started_at), us(seen_at),
+                    seen_at > now() - $1 * interval '1 s', settings_version
+               from agents order by started_at, agent_id limit 1000",
+            &[&LIVE_S],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Agent {
+            agent_id: row.get(0),
+            address: row.get(1),
+            version: row.get(2),
+            started_at_us: row.get(3),
+            seen_at_us: row.get(4),
+            live: row.get(5),
+            settings_version: row.get(6),
+        })
+        .collect())
+}
+
+/// Forgets agents that were killed.
+pub async fn forget_lost(db: &Db, term: Term) -> Result<()> {
+    term.write(
+        db,
+        "gone as (delete from agents using lease where seen_at < now() - $3 * interval '1 s')",
+        "1",
+        &[&FORGET_S],
+    )
+    .await
+    .map(drop)
+}

@@ -1,0 +1,59 @@
+//! What the service did by itself, for people to read later. What people did is in the audit trail.
+//!
+//! An event is written by the statement that does what it tells, so that neither is without the other.
+
+use crate::leader::Term;
+use crate::sessions::TokenHash;
+use crate::{Db, Result, audit};
+
+#[derive(Debug)]
+pub struct Event {
+    pub event_id: i64,
+    pub at_us: i64,
+    /// Of the leader that did it.
+    pub epoch: Option<i64>,
+    pub kind: String,
+    pub subject: String,
+    /// JSON.
+    pub detail: String,
+}
+
+/// Forgotten at once: a backlog is worked off over some rounds, none of which takes long.
+const FORGET_ROWS_MAX: i64 = 10_000;
+
+/// The last events whose kind begins with one of these words, newest first; for administrators.
+pub async fn list(db: &Db, token: &TokenHash, families: &[&str], limit: i64) -> Result<Vec<Event>> {
+    audit::require_admin(db, token).await?;
+    let rows = db
+        .query(
+            "select event_id, us(at), epoch, kind, subject, detail::text from events
+              where split_part(kind, '.', 1) = any($1) order by event_id desc limit $2",
+            &[&families, &limit],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Event {
+            event_id: row.get(0),
+            at_us: row.get(1),
+            epoch: row.get(2),
+            kind: row.get(3),
+            subject: row.get(4),
+            detail: row.get(5),
+        })
+        .collect())
+}
+
+/// Forgets events that are older than `keep_s`, some at a time.
+pub async fn forget_old(db: &Db, term: Term, keep_s: i64) -> Result<()> {
+    term.write(
+        db,
+        "gone as (delete from events using lease
+                   where event_id in (select event_id from events
+                                       where at < now() - $3 * interval '1 s' order by at limit $4))",
+        "1",
+        &[&(keep_s as f64), &FORGET_ROWS_MAX],
+    )
+    .await
+    .map(drop)
+}
