@@ -145,10 +145,12 @@ impl Rounds {
     }
 
     async fn check_token(&mut self) -> db::Result<Token> {
-        if self.check_token.is_none() {
-            self.check_token = Some(Token(db::nodes::check_token(&self.db).await?));
+        if let Some(token) = self.check_token {
+            return Ok(token);
         }
-        self.check_token.clone().ok_or(db::Error::LeaseLost)
+        let token = Token(db::nodes::check_token(&self.db).await?);
+        self.check_token = Some(token);
+        Ok(token)
     }
 
     async fn weigh(&mut self, live: &mut [Node], reports: &HashMap<Uuid, NodeReport>) -> db::Result<()> {
@@ -207,7 +209,7 @@ impl Rounds {
 async fn ask_all(nodes: &[Node], token: Token, wait: Duration) -> HashMap<Uuid, NodeReport> {
     let mut checks = JoinSet::new();
     for node in nodes {
-        let (node_id, address, token) = (node.node_id, node.address.clone(), token.clone());
+        let (node_id, address) = (node.node_id, node.address.clone());
         checks.spawn(async move {
             match ask(&address, Some(token), NodeRequest::Report, wait).await {
                 Some(NodeReply::Reported(report)) if report.node_id == node_id => Some((node_id, report)),
