@@ -374,7 +374,7 @@ mod tests {
         let shown = self::reading(&reading, PIPE);
         assert_eq!(shown.data, "news#7 deleted\n");
         assert!(
-            shown.notes[0].starts_with("6 articles in news have expired, 3 of which you had not"),
+            shown.notes[0].starts_with("6 articles in news that you had not read have expired"),
             "{:?}",
             shown.notes
         );
