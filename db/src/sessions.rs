@@ -25,10 +25,10 @@ const FORGET_DAYS: i32 = 30;
 /// A part of the statements that every command passes through (`with …, {noted_use()} select …`): notes that the session
 /// `$1` was used, at most every five minutes, so that what is used does not end.
 pub(crate) fn noted_use() -> &'static str {
-    "noted as (update sessions set last_used_at = now(), expires_at = now() + session_lifetime()
+    "noted as (update sessions set last_used_at = now(), expires_at = now() + (select lifetime from session_lifetime)
                     where token_hash = $1 and ended_at is null and expires_at > now()
-                      and last_used_at > now() - (select session_lifetime())
-                      and last_used_at < now() - interval '5 minutes')"
+                      and last_used_at < now() - interval '5 minutes'
+                      and last_used_at > now() - (select lifetime from session_lifetime))"
 }
 
 /// Who a session belongs to.
@@ -61,7 +61,7 @@ pub async fn start(
     let row = db
         .query_opt(
             "insert into sessions (token_hash, user_id, label, expires_at)
-             select $3, user_id, $4, now() + session_lifetime() from users
+             select $3, user_id, $4, now() + (select lifetime from session_lifetime) from users
               where user_id = $1 and password_hash = $2 and disabled_at is null
              returning session_id",
             &[&user_id, &password_hash, &token.as_bytes(), &label],
@@ -153,7 +153,7 @@ pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
     let rows = db
         .query(
             "select session_id, label, us(created_at), us(last_used_at),
-                    us(least(expires_at, last_used_at + session_lifetime()))
+                    us(least(expires_at, last_used_at + (select lifetime from session_lifetime)))
                from sessions join live_sessions using (session_id) where sessions.user_id = $1
               order by session_id desc limit 500",
             &[&user_id],

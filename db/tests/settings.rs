@@ -195,7 +195,7 @@ async fn rows_that_nobody_understands_harm_nothing() {
 #[tokio::test]
 async fn i5_a_shorter_lifetime_ends_sessions_at_once() {
     let table = Table::new().await;
-    let lifetime_s = "select extract(epoch from session_lifetime())::bigint";
+    let lifetime_s = "select extract(epoch from lifetime)::bigint from session_lifetime";
     let of_sql = async || table.db.query_one(lifetime_s, &[]).await.unwrap().get::<_, i64>(0);
     assert_eq!(of_sql().await, Settings::default().session_lifetime_s, "SQL and Rust have the same default");
     for (text, seconds) in [("15m", 900), ("3650d", 315_360_000)] {

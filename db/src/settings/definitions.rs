@@ -7,7 +7,7 @@ use super::values::{Unit, Value};
 pub struct Settings {
     /// Asked by the statement that registers, not here.
     pub registration_open: bool,
-    /// Asked by the statements, as the SQL function `session_lifetime()`.
+    /// Asked by the statements, as the view `session_lifetime`.
     pub session_lifetime_s: i64,
     pub password_failures_free: i64,
     pub password_wait_ms_max: i64,
