@@ -167,7 +167,7 @@ pub fn is_over(result: db::Result<()>, what: &str) -> bool {
 /// The retention of articles as a task of a term, which ends it by being dropped.
 async fn expire(agent: Arc<Agent>, db: Db, term: Term) -> Ending {
     let limits = || agent.live.settings().into();
-    retention::keep(db, term.agent_id, term.epoch, limits, CancellationToken::new()).await;
+    retention::keep(db, term, limits).await;
     Ending::Lost
 }
 

@@ -1,12 +1,12 @@
 //! What the leader does about what is old: lets the beginnings of areas expire, takes the bodies of what has expired, and
 //! purges areas that were removed long ago. In small steps with pauses, so that neither posts nor the database notice.
 
-use db::retention::{self, Led, Limits, Step};
+use crate::leader::is_over;
+use db::leader::Term;
+use db::retention::{self, Limits, Step};
 use db::{Db, Result};
 use std::time::Duration;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// Between two looks: retention counts in hours, and a look costs little.
 const LOOK_INTERVAL_MS: u64 = 5_000;
@@ -15,82 +15,67 @@ const STEP_PAUSE_MS: u64 = 20;
 /// Steps for one area in a row; then the others have their turn.
 const AREA_STEPS_MAX: u32 = 50;
 
-/// Works for as long as this agent leads, or until `stop`. `limits` are asked for in each round, so that a change of the settings
-/// holds from the next one on.
-pub async fn keep(
-    db: Db,
-    agent_id: Uuid,
-    epoch: i64,
-    limits: impl Fn() -> Limits + Send,
-    stop: CancellationToken,
-) {
+/// Works until this agent leads no more. `limits` are asked for in each round, so that a change of the settings holds from the
+/// next one on.
+pub async fn keep(db: Db, term: Term, limits: impl Fn() -> Limits) {
     loop {
         let limits = limits();
-        let worked = tokio::select! {
-            () = stop.cancelled() => return,
-            worked = round(&db, agent_id, epoch, &limits) => worked,
-        };
-        match worked {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => tracing::debug!(%error, "retention waits for its next round"),
+        if is_over(round(&db, term, &limits).await, "retention") {
+            return;
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(Duration::from_millis(LOOK_INTERVAL_MS)) => {}
-        }
+        sleep(Duration::from_millis(LOOK_INTERVAL_MS)).await;
     }
 }
 
-/// One look, and some steps for each area that needs them. `false`: this agent leads no more.
-pub async fn round(db: &Db, agent_id: Uuid, epoch: i64, limits: &Limits) -> Result<bool> {
-    let due = retention::due(db, limits).await?;
-    let mut uncleared = due.uncleared;
+/// One look, and some steps for each area that needs them.
+pub async fn round(db: &Db, term: Term, limits: &Limits) -> Result<()> {
+    let mut due = retention::due(db, limits).await?;
     for area_id in due.expirable {
-        let Some(expired) = retention::expire(db, agent_id, epoch, area_id, limits).await? else {
-            return Ok(false);
-        };
-        if let Some(expired) = expired {
-            let retention::Expired { name, from, through, unread_by } = expired;
+        let expired = of_area(area_id, retention::expire(db, term, area_id, limits).await)?.flatten();
+        if let Some(retention::Expired { name, from, through, unread_by }) = expired {
             tracing::info!(area = name, from, through, unread_by, "articles have expired");
-            if !uncleared.contains(&area_id) {
-                uncleared.push(area_id);
-            }
+            due.uncleared.retain(|uncleared| *uncleared != area_id);
+            due.uncleared.push(area_id);
         }
         pause().await;
     }
-    for area_id in uncleared {
-        if steps(|| retention::clear(db, agent_id, epoch, area_id)).await?.is_none() {
-            return Ok(false);
-        }
+    for area_id in due.uncleared {
+        steps(area_id, || retention::clear(db, term, area_id)).await?;
     }
     for area_id in due.purgeable {
-        let Some(name) = retention::begin_purge(db, agent_id, epoch, area_id, limits).await? else {
-            return Ok(false);
-        };
-        let Some(name) = name else { continue };
-        match steps(|| retention::purge(db, agent_id, epoch, area_id)).await? {
-            None => return Ok(false),
-            Some(true) => tracing::info!(area = name, area_id, "a removed area is purged"),
-            Some(false) => {}
+        let name = of_area(area_id, retention::begin_purge(db, term, area_id, limits).await)?.flatten();
+        let Some(name) = name else { continue }; // restored meanwhile
+        if steps(area_id, || retention::purge(db, term, area_id)).await? {
+            tracing::info!(area = name, area_id, "a removed area is purged");
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Whether all of it is done.
-async fn steps<F>(step: impl Fn() -> F) -> Led<bool>
+async fn steps<F>(area_id: i64, step: impl Fn() -> F) -> Result<bool>
 where
-    F: Future<Output = Led<Step>>,
+    F: Future<Output = Result<Step>>,
 {
     for _ in 0..AREA_STEPS_MAX {
-        match step().await? {
-            None => return Ok(None),
-            Some(Step { is_last: true, .. }) => return Ok(Some(true)),
+        match of_area(area_id, step().await)? {
+            None => return Ok(false),
+            Some(Step { is_last: true, .. }) => return Ok(true),
             Some(_) => pause().await,
         }
     }
-    Ok(Some(false))
+    Ok(false)
+}
+
+/// One area that is held up must not hold up the others: the next round comes to it again.
+fn of_area<T>(area_id: i64, result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(db::Error::HeldUp(why)) => {
+            tracing::debug!(area_id, why, "retention waits for its next round");
+            Ok(None)
+        }
+        result => result.map(Some),
+    }
 }
 
 async fn pause() {

@@ -6,9 +6,9 @@
 //! touches. Number, author, id and hash of each article stay for ever (I1). Deleted ones in the beginning become expired,
 //! too: nobody is told the difference any more, and the index of the deleted stays as small as what is kept.
 
+use crate::leader::Term;
 use crate::settings::Settings;
 use crate::{Db, Result};
-use uuid::Uuid;
 
 /// Numbers in one step: some milliseconds, so that nobody who deletes one of them waits.
 const STEP_ROWS_MAX: i64 = 500;
@@ -120,42 +120,30 @@ pub async fn due(db: &Db, limits: &Limits) -> Result<Due> {
     Ok(due)
 }
 
-/// What a leader's statement did: `None` when this agent leads no more.
-pub type Led<T> = Result<Option<T>>;
-
-/// Lets the beginning of an area expire, and writes an event about it. `Some(None)`: there was nothing to expire.
-pub async fn expire(
-    db: &Db,
-    agent_id: Uuid,
-    epoch: i64,
-    area_id: i64,
-    limits: &Limits,
-) -> Led<Option<Expired>> {
-    let row = db
-        .query_one(
+/// Lets the beginning of an area expire, and writes an event about it. `None`: there was nothing to expire.
+pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Result<Option<Expired>> {
+    let row = term
+        .write(
+            db,
             &format!(
-                "with lease as (select epoch from lease($1, $2) epoch),
-                      area as (select a.area_id, a.name, h.expired_through as before, {through} as through
-                                 from areas a join heads h using (area_id)
-                                where a.area_id = $3 and a.removed_at is null),
-                      readers as (select count(*) as unread_by
-                                    from area join subscriptions s using (area_id)
-                                   where s.ended_at is null and s.cursor < area.through),
-                      raised as (update heads h set expired_through = area.through from lease, area
-                                  where h.area_id = area.area_id and h.expired_through < area.through
-                                 returning h.area_id),
-                      told as (insert into events (epoch, kind, subject, detail)
-                               select lease.epoch, 'area.expired', area.name,
-                                      jsonb_build_object('from', before + 1, 'through', through, 'unread_by', unread_by)
-                                 from lease, area, readers, raised)
-                 select exists (select from lease), exists (select from raised),
-                        area.name, area.before + 1, area.through, readers.unread_by
-                   from readers left join area on true",
+                "area as (select a.area_id, a.name, h.expired_through as before, {through} as through
+                             from areas a join heads h using (area_id)
+                            where a.area_id = $3 and a.removed_at is null),
+                  readers as (select count(*) as unread_by
+                                from area join subscriptions s using (area_id)
+                               where s.ended_at is null and s.cursor < area.through),
+                  raised as (update heads h set expired_through = area.through from lease, area
+                              where h.area_id = area.area_id and h.expired_through < area.through
+                             returning h.area_id),
+                  told as (insert into events (epoch, kind, subject, detail)
+                           select lease.epoch, 'area.expired', area.name,
+                                  jsonb_build_object('from', before + 1, 'through', through, 'unread_by', unread_by)
+                             from lease, area, readers, raised)",
                 through = through("$4", "$5", "$6")
             ),
+            "exists (select from raised), area.name, area.before + 1, area.through, readers.unread_by
+               from readers left join area on true",
             &[
-                &agent_id,
-                &epoch,
                 &area_id,
                 &limits.keep_for_s,
                 &limits.keep_count,
@@ -163,95 +151,86 @@ pub async fn expire(
             ],
         )
         .await?;
-    let expired = row.get::<_, bool>(1).then(|| Expired {
+    Ok(row.get::<_, bool>(1).then(|| Expired {
         name: row.get(2),
         from: row.get(3),
         through: row.get(4),
         unread_by: row.get(5),
-    });
-    Ok(row.get::<_, bool>(0).then_some(expired))
+    }))
 }
 
 /// Takes the bodies of some articles that have expired.
-pub async fn clear(db: &Db, agent_id: Uuid, epoch: i64, area_id: i64) -> Led<Step> {
-    let row = db
-        .query_one(
-            "with lease as (select epoch from lease($1, $2) epoch),
-                  place as (select h.area_id, coalesce(r.cleared_through, 0) as after, h.expired_through as upto
-                              from heads h left join retention r using (area_id) where h.area_id = $3),
-                  rows as (select x.seq, row_number() over (order by x.seq) as nth,
-                                  sum(coalesce(octet_length(x.body), 0)) over (order by x.seq) as bytes
-                             from place join articles x using (area_id)
-                            where x.seq > place.after and x.seq <= least(place.upto, place.after + $4)),
-                  step as (select max(seq) as upto, count(*) as rows from rows where nth = 1 or bytes <= $5),
-                  cleared as (update articles x set state = 2, body = null from lease, place, step
-                               where x.area_id = place.area_id and x.seq > place.after and x.seq <= step.upto
-                                 and x.state <> 2),
-                  noted as (insert into retention (area_id, cleared_through)
-                            select place.area_id, step.upto from lease, place, step where step.upto is not null
-                            on conflict (area_id) do update set cleared_through = excluded.cleared_through)
-             select exists (select from lease), step.rows, coalesce(step.upto >= place.upto, true)
-               from step left join place on true",
-            &[&agent_id, &epoch, &area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
+pub async fn clear(db: &Db, term: Term, area_id: i64) -> Result<Step> {
+    let row = term
+        .write(
+            db,
+            "place as (select h.area_id, coalesce(r.cleared_through, 0) as after, h.expired_through as upto
+                          from heads h left join retention r using (area_id) where h.area_id = $3),
+              rows as (select x.seq, row_number() over (order by x.seq) as nth,
+                              sum(coalesce(octet_length(x.body), 0)) over (order by x.seq) as bytes
+                         from place join articles x using (area_id)
+                        where x.seq > place.after and x.seq <= least(place.upto, place.after + $4)),
+              step as (select max(seq) as upto, count(*) as rows from rows where nth = 1 or bytes <= $5),
+              cleared as (update articles x set state = 2, body = null from lease, place, step
+                           where x.area_id = place.area_id and x.seq > place.after and x.seq <= step.upto
+                             and x.state <> 2),
+              noted as (insert into retention (area_id, cleared_through)
+                        select place.area_id, step.upto from lease, place, step where step.upto is not null
+                        on conflict (area_id) do update set cleared_through = excluded.cleared_through)",
+            "step.rows, coalesce(step.upto >= place.upto, true) from step left join place on true",
+            &[&area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
         )
         .await?;
-    Ok(row.get::<_, bool>(0).then(|| Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) }))
+    Ok(Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) })
 }
 
-/// Begins to purge an area that was removed long enough ago: from then on nobody restores it. Returns its name; `Some(None)`
-/// when it was restored meanwhile.
-pub async fn begin_purge(
-    db: &Db,
-    agent_id: Uuid,
-    epoch: i64,
-    area_id: i64,
-    limits: &Limits,
-) -> Led<Option<String>> {
-    let row = db
-        .query_one(
-            "with lease as (select epoch from lease($1, $2) epoch),
-                  begun as (update areas a set purging_at = coalesce(a.purging_at, now()) from lease
-                             where a.area_id = $3
-                               and (a.purging_at is not null or a.removed_at < now() - $4::bigint * interval '1 s')
-                            returning a.name)
-             select exists (select from lease), (select name from begun)",
-            &[&agent_id, &epoch, &area_id, &limits.removed_area_keep_s],
+/// Begins to purge an area that was removed long enough ago: from then on nobody restores it. Returns its name; `None` when it
+/// was restored meanwhile.
+pub async fn begin_purge(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Result<Option<String>> {
+    let row = term
+        .write(
+            db,
+            "begun as (update areas a set purging_at = coalesce(a.purging_at, now()) from lease
+                         where a.area_id = $3
+                           and (a.purging_at is not null or a.removed_at < now() - $4::bigint * interval '1 s')
+                        returning a.name)",
+            "(select name from begun)",
+            &[&area_id, &limits.removed_area_keep_s],
         )
         .await?;
-    Ok(row.get::<_, bool>(0).then(|| row.get(1)))
+    Ok(row.get(1))
 }
 
 /// Deletes some of an area that is being purged: articles, then subscriptions, and at last the area itself, with an event.
-pub async fn purge(db: &Db, agent_id: Uuid, epoch: i64, area_id: i64) -> Led<Step> {
-    let row = db
-        .query_one(
-            "with lease as (select epoch from lease($1, $2) epoch),
-                  area as (select area_id, name from areas where area_id = $3 and purging_at is not null),
-                  rows as (select x.seq, row_number() over (order by x.seq) as nth,
-                                  sum(coalesce(octet_length(x.body), 0)) over (order by x.seq) as bytes
-                             from area cross join lateral (select y.seq, y.body from articles y
-                                  where y.area_id = area.area_id order by y.seq limit $4) x),
-                  articles_gone as (delete from articles x using lease, area
-                                     where x.area_id = area.area_id
-                                       and x.seq in (select seq from rows where nth = 1 or bytes <= $5) returning 1),
-                  readers as (select s.user_id from area join subscriptions s using (area_id)
-                               where not exists (select from rows) limit $4),
-                  readers_gone as (delete from subscriptions s using lease, area
-                                    where s.area_id = area.area_id and s.user_id in (select user_id from readers)
-                                   returning 1),
-                  last as (select area.*, lease.epoch from lease, area
-                            where not exists (select from rows) and not exists (select from readers)),
-                  unassigned as (delete from assignments x using last where x.area_id = last.area_id),
-                  unretained as (delete from retention x using last where x.area_id = last.area_id),
-                  unheaded as (delete from heads x using last where x.area_id = last.area_id),
-                  gone as (delete from areas x using last where x.area_id = last.area_id),
-                  told as (insert into events (epoch, kind, subject, detail)
-                           select epoch, 'area.purged', name, jsonb_build_object('area_id', area_id) from last)
-             select exists (select from lease),
-                    (select count(*) from articles_gone) + (select count(*) from readers_gone),
-                    exists (select from last) or not exists (select from area)",
-            &[&agent_id, &epoch, &area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
+pub async fn purge(db: &Db, term: Term, area_id: i64) -> Result<Step> {
+    let row = term
+        .write(
+            db,
+            "area as (select area_id, name from areas where area_id = $3 and purging_at is not null),
+              rows as (select x.seq, row_number() over (order by x.seq) as nth,
+                              sum(coalesce(octet_length(x.body), 0)) over (order by x.seq) as bytes
+                         from area cross join lateral (select y.seq, y.body from articles y
+                              where y.area_id = area.area_id order by y.seq limit $4) x),
+              articles_gone as (delete from articles x using lease, area
+                                 where x.area_id = area.area_id
+                                   and x.seq in (select seq from rows where nth = 1 or bytes <= $5) returning 1),
+              readers as (select s.user_id from area join subscriptions s using (area_id)
+                           where not exists (select from rows) limit $4),
+              readers_gone as (delete from subscriptions s using lease, area
+                                where s.area_id = area.area_id and s.user_id in (select user_id from readers)
+                               returning 1),
+              last as (select area.*, lease.epoch from lease, area
+                        where not exists (select from rows) and not exists (select from readers)),
+              unassigned as (delete from assignments x using last where x.area_id = last.area_id),
+              unretained as (delete from retention x using last where x.area_id = last.area_id),
+              unheaded as (delete from heads x using last where x.area_id = last.area_id),
+              gone as (delete from areas x using last where x.area_id = last.area_id),
+              told as (insert into events (epoch, kind, subject, detail)
+                       select epoch, 'area.purged', name, jsonb_build_object('area_id', area_id) from last)",
+            "(select count(*) from articles_gone) + (select count(*) from readers_gone),
+             exists (select from last) or not exists (select from area)",
+            &[&area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
         )
         .await?;
-    Ok(row.get::<_, bool>(0).then(|| Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) }))
+    Ok(Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) })
 }

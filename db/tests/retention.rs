@@ -5,6 +5,7 @@
 
 use gaceta_db::areas::{self, Change};
 use gaceta_db::articles::{self, NewPost, Posted, State};
+use gaceta_db::leader::Term;
 use gaceta_db::names::Name;
 use gaceta_db::retention::{self, Due, Expired, FOREVER, Limits, Step};
 use gaceta_db::testing::{self, TestDatabase};
@@ -22,7 +23,7 @@ const LIMITS: Limits =
 struct House {
     database: TestDatabase,
     db: Db,
-    agent_id: Uuid,
+    term: Term,
     readers: Vec<TokenHash>,
 }
 
@@ -49,7 +50,7 @@ impl House {
             .unwrap();
             tokens.push(token);
         }
-        Self { database, db, agent_id, readers: tokens }
+        Self { database, db, term: Term { agent_id, epoch: EPOCH }, readers: tokens }
     }
 
     async fn area(&self, name: &str, change: Change) -> i64 {
@@ -81,12 +82,11 @@ impl House {
     }
 
     async fn expire(&self, area_id: i64, limits: &Limits) -> Option<Expired> {
-        let led = retention::expire(&self.db, self.agent_id, EPOCH, area_id, limits).await.unwrap();
-        led.expect("this agent leads")
+        retention::expire(&self.db, self.term, area_id, limits).await.unwrap()
     }
 
     async fn clear(&self, area_id: i64) -> Step {
-        retention::clear(&self.db, self.agent_id, EPOCH, area_id).await.unwrap().expect("this agent leads")
+        retention::clear(&self.db, self.term, area_id).await.unwrap()
     }
 
     async fn number(&self, sql: &str, area_id: i64) -> i64 {
@@ -322,12 +322,12 @@ async fn posts_go_on_while_retention_waits_and_while_it_works() {
     // Somebody holds the articles that lose their bodies: that step waits, posts do not.
     let held = house.database.client().await;
     held.batch_execute("begin; select from articles where seq <= 4 for update").await.unwrap();
-    let (db, agent_id) = (house.db.clone(), house.agent_id);
-    let clearing = tokio::spawn(async move { retention::clear(&db, agent_id, EPOCH, area_id).await });
+    let (db, term) = (house.db.clone(), house.term);
+    let clearing = tokio::spawn(async move { retention::clear(&db, term, area_id).await });
     waits(&house).await;
     assert_eq!(house.post(area_id, Uuid::now_v7(), "meanwhile").await.unwrap().seq, 7);
     held.batch_execute("commit").await.unwrap();
-    assert_eq!(clearing.await.unwrap().unwrap(), Some(Step { rows: 4, is_last: true }));
+    assert_eq!(clearing.await.unwrap().unwrap(), Step { rows: 4, is_last: true });
 
     // Half-way through a step, its transaction still open.
     house.expire(area_id, &LIMITS).await;
@@ -339,14 +339,13 @@ async fn posts_go_on_while_retention_waits_and_while_it_works() {
     // A post that holds the counter: expiring waits for it, and takes what it left.
     let posting = house.database.client().await;
     posting.batch_execute("begin; select from heads for update").await.unwrap();
-    let (db, agent_id) = (house.db.clone(), house.agent_id);
-    let expiring =
-        tokio::spawn(async move { retention::expire(&db, agent_id, EPOCH, area_id, &LIMITS).await });
+    let (db, term) = (house.db.clone(), house.term);
+    let expiring = tokio::spawn(async move { retention::expire(&db, term, area_id, &LIMITS).await });
     waits(&house).await;
     posting.batch_execute("commit").await.unwrap();
     let expired = expiring.await.unwrap().unwrap();
     let told = Expired { name: "news".into(), from: 6, through: 6, unread_by: 0 };
-    assert_eq!(expired, Some(Some(told)), "the reader has not read the last ones");
+    assert_eq!(expired, Some(told), "the reader has not read the last ones");
     assert_eq!(house.post(area_id, Uuid::now_v7(), "and on").await.unwrap().seq, 9);
 }
 
@@ -363,25 +362,26 @@ async fn waits(house: &House) {
 async fn i7_who_leads_no_more_expires_and_purges_nothing() {
     let house = House::new(1).await;
     let area_id = house.filled("news", 4, keep(None, Some(1))).await;
-    for (agent_id, epoch) in [(house.agent_id, EPOCH - 1), (Uuid::now_v7(), EPOCH)] {
-        let db = &house.db;
-        assert_eq!(retention::expire(db, agent_id, epoch, area_id, &LIMITS).await.unwrap(), None);
+    let db = &house.db;
+    let before = Term { epoch: EPOCH - 1, ..house.term };
+    let other = Term { agent_id: Uuid::now_v7(), ..house.term };
+    let lost = |what: Result<bool, Error>| assert!(matches!(what, Err(Error::LeaseLost)), "{what:?}");
+    for term in [before, other] {
+        lost(retention::expire(db, term, area_id, &LIMITS).await.map(|expired| expired.is_some()));
         assert_eq!(house.number("select expired_through from heads where area_id = $1", area_id).await, 0);
     }
     house.expire(area_id, &LIMITS).await.unwrap();
-    let old = retention::clear(&house.db, house.agent_id, EPOCH - 1, area_id).await.unwrap();
-    assert_eq!(old, None);
+    lost(retention::clear(db, before, area_id).await.map(|step| step.is_last));
     let kept = "select count(*) from articles where area_id = $1 and body is not null";
     assert_eq!(house.number(kept, area_id).await, 4);
 
-    areas::remove(&house.db, &house.readers[0], area_id).await.unwrap();
+    areas::remove(db, &house.readers[0], area_id).await.unwrap();
     removed_long_ago(&house, area_id).await;
-    let begun = retention::begin_purge(&house.db, house.agent_id, EPOCH - 1, area_id, &LIMITS).await.unwrap();
-    assert_eq!(begun, None);
+    lost(retention::begin_purge(db, before, area_id, &LIMITS).await.map(|name| name.is_some()));
     let purging = "select count(purging_at) from areas where area_id = $1";
     assert_eq!(house.number(purging, area_id).await, 0);
-    retention::begin_purge(&house.db, house.agent_id, EPOCH, area_id, &LIMITS).await.unwrap();
-    assert_eq!(retention::purge(&house.db, house.agent_id, EPOCH - 1, area_id).await.unwrap(), None);
+    retention::begin_purge(db, house.term, area_id, &LIMITS).await.unwrap();
+    lost(retention::purge(db, before, area_id).await.map(|step| step.is_last));
     assert_eq!(house.number("select count(*) from articles where area_id = $1", area_id).await, 4);
 }
 
@@ -393,7 +393,7 @@ async fn removed_long_ago(house: &House, area_id: i64) {
 async fn purge_all(house: &House, area_id: i64) -> Vec<u64> {
     let mut steps = vec![];
     loop {
-        let step = retention::purge(&house.db, house.agent_id, EPOCH, area_id).await.unwrap().unwrap();
+        let step = retention::purge(&house.db, house.term, area_id).await.unwrap();
         steps.push(step.rows);
         if step.is_last {
             return steps;
@@ -419,8 +419,8 @@ async fn a_removed_area_can_be_restored_until_it_is_purged_and_then_leaves_nothi
     // Removed today: it stays.
     areas::remove(db, admin, area_id).await.unwrap();
     assert_eq!(retention::due(db, &LIMITS).await.unwrap(), Due::default());
-    let begun = retention::begin_purge(db, house.agent_id, EPOCH, area_id, &LIMITS).await.unwrap();
-    assert_eq!(begun, Some(None));
+    let begun = retention::begin_purge(db, house.term, area_id, &LIMITS).await.unwrap();
+    assert_eq!(begun, None);
     areas::restore(db, admin, "news").await.unwrap();
     areas::remove(db, admin, area_id).await.unwrap();
 
@@ -430,8 +430,8 @@ async fn a_removed_area_can_be_restored_until_it_is_purged_and_then_leaves_nothi
         Due { purgeable: vec![area_id], ..Due::default() }
     );
     assert_eq!(areas::list_all(db, admin, 0, 10).await.unwrap().len(), 1);
-    let begun = retention::begin_purge(db, house.agent_id, EPOCH, area_id, &LIMITS).await.unwrap();
-    assert_eq!(begun, Some(Some("news".into())));
+    let begun = retention::begin_purge(db, house.term, area_id, &LIMITS).await.unwrap();
+    assert_eq!(begun, Some("news".into()));
     let gone = areas::restore(db, admin, "news").await;
     assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
     assert!(areas::list_all(db, admin, 0, 10).await.unwrap().is_empty(), "what is left is not to be seen");
@@ -472,14 +472,12 @@ async fn a_restore_that_meets_a_purge_brings_all_back_or_nothing() {
             false => "set removed_at = null, restored_at = now()",
         };
         held.batch_execute(&format!("begin; update areas {first} where area_id = {area_id}")).await.unwrap();
-        let (other, token, agent_id) = (db.clone(), *admin, house.agent_id);
+        let (other, token, term) = (db.clone(), *admin, house.term);
         let name_of = name.clone();
         let second = tokio::spawn(async move {
             match purge_first {
                 true => areas::restore(&other, &token, &name_of).await.map(|(area, _)| Some(area.name)),
-                false => retention::begin_purge(&other, agent_id, EPOCH, area_id, &LIMITS)
-                    .await
-                    .map(|led| led.expect("this agent leads")),
+                false => retention::begin_purge(&other, term, area_id, &LIMITS).await,
             }
         });
         waits(&house).await;

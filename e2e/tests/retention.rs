@@ -2,6 +2,7 @@
 //! identities stay; and that a removed area is there until it is purged. Time is not waited for: it is written back.
 #![allow(clippy::unwrap_used)]
 
+use db::leader::Term;
 use db::retention::Limits;
 use db::{Db, TokenHash};
 use gaceta_e2e::deployment::Deployment;
@@ -32,17 +33,9 @@ impl Retention {
 
     /// With the lease of whoever leads.
     async fn round(&self) {
-        let led = "select holder, epoch from leader where holder is not null";
-        let (agent_id, epoch) = match self.db.query_opt(led, &[]).await.unwrap() {
-            Some(row) => (row.get(0), row.get(1)),
-            None => {
-                let sql = "update leader set holder = $1, epoch = epoch + 1,
-                                  expires_at = now() + interval '1 hour' returning epoch";
-                let agent_id = Uuid::now_v7();
-                (agent_id, self.db.query_one(sql, &[&agent_id]).await.unwrap().get(0))
-            }
-        };
-        assert!(agent::retention::round(&self.db, agent_id, epoch, &self.limits).await.unwrap());
+        let leader = until("a leader", async || db::leader::current(&self.db).await.unwrap()).await;
+        let term = Term { agent_id: leader.agent_id, epoch: leader.epoch };
+        agent::retention::round(&self.db, term, &self.limits).await.unwrap();
     }
 
     /// The articles of an area up to `upto` were posted so many days ago.
@@ -197,10 +190,7 @@ async fn an_administrator_says_what_is_kept_and_is_told_what_is_allowed() {
     assert_eq!(kept().await, (json!(90 * DAY_S), json!(10)), "a refused change changes nothing");
 
     // What holds is shown, be it the area's own or the service's.
-    let retention = Retention::new(&deployment);
-    let sql = "with set as (insert into settings (name, value) values ('keep_for_s', '86400'))
-               update settings_state set version = version + 1";
-    retention.db.query(sql, &[]).await.unwrap();
+    admin.json("admin settings set keep_for_s 1d").await;
     admin.json("admin area set news --keep-for default --keep-count default").await;
     until("the service's default", async || (kept().await == (json!(DAY_S), json!(null))).then_some(()))
         .await;
@@ -238,4 +228,31 @@ async fn a_removed_area_is_there_until_it_is_purged() {
     assert_eq!(ana.json("post news anew").await["seq"], 1);
     let left = retention.db.query_one("select count(*) from articles", &[]).await.unwrap();
     assert_eq!(left.get::<_, i64>(0), 1);
+}
+
+/// Nobody but the agents does anything here.
+#[tokio::test]
+async fn the_leader_lets_articles_expire_as_the_settings_say_and_writes_it_down() {
+    let deployment = Deployment::start(1).await;
+    let ana = deployment.reader("ana", "news").await;
+    let admin = deployment.admin().await;
+    let retention = Retention::new(&deployment);
+    post_lines(&ana, 5).await;
+    retention.aged("news", 2, 20).await;
+    admin.json("admin settings set keep_for_s 10d").await;
+    ana.json("catchup news").await;
+    until("what is old to expire", async || {
+        let verified = ana.json("verify news").await;
+        (verified["expired"] == 2 && verified["kept"] == 3).then_some(())
+    })
+    .await;
+    let bodies = "select count(*) from articles where body is not null";
+    until("the bodies to go", async || {
+        (retention.db.query_one(bodies, &[]).await.unwrap().get::<_, i64>(0) == 3).then_some(())
+    })
+    .await;
+    let told = "select subject, detail::text, epoch is not null from events where kind = 'area.expired'";
+    let told = retention.db.query(told, &[]).await.unwrap();
+    let told: Vec<(&str, &str, bool)> = told.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    assert_eq!(told, [("news", r#"{"from": 1, "through": 2, "unread_by": 0}"#, true)]);
 }
