@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 use wire::{NodeReply, NodeReport, NodeRequest, ReplyBody, Request, RequestBody, Token};
 
@@ -34,16 +34,8 @@ pub async fn run(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>) -
         term,
         reports,
     };
-    let mut interval_ms = 0;
-    let mut ticks = interval(Duration::from_secs(1));
     loop {
-        let wanted_ms = rounds.agent.live.settings().check_interval_ms;
-        if interval_ms != wanted_ms {
-            interval_ms = wanted_ms;
-            ticks = interval(ms(interval_ms));
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
-        ticks.tick().await;
+        let began = Instant::now();
         let round = rounds.round().await;
         if let Ok(Doubts::Justified) = round {
             return Ending::Doubts;
@@ -51,13 +43,14 @@ pub async fn run(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>) -
         if is_over(round.map(drop), "checking nodes") {
             return Ending::Lost;
         }
+        rounds.agent.live.passed(began, |settings| settings.check_interval_ms).await;
     }
 }
 
 /// Writes samples of the load until the lease is lost.
 pub async fn sample(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>) -> Ending {
     loop {
-        sleep(ms(agent.live.settings().sample_interval_ms)).await;
+        agent.live.passed(Instant::now(), |settings| settings.sample_interval_ms).await;
         let reports: Vec<(Uuid, NodeReport)> = lock(&reports).clone().into_iter().collect();
         let written = match load::sample(&db, term.agent_id, term.epoch, &reports).await {
             Ok(false) => Err(db::Error::LeaseLost),

@@ -4,6 +4,7 @@
 use crate::{Agent, checks, retention, upkeep};
 use db::Db;
 use db::leader::{Reason, Term};
+use db::settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -66,7 +67,8 @@ pub async fn keep(agent: Arc<Agent>, connections: Connections, shutdown: Cancell
         match taken {
             Ok(None) => {}
             Ok(Some(term)) => {
-                let ending = lead(&agent, &connections, term, asked, &shutdown).await;
+                let ends = asked + ms(ttl_ms);
+                let ending = lead(&agent, &connections, term, ends, &shutdown).await;
                 stands_from = Instant::now();
                 if ending == Ending::Doubts {
                     stands_from += Duration::from_millis(DOUBTS_REST_MS);
@@ -77,12 +79,12 @@ pub async fn keep(agent: Arc<Agent>, connections: Connections, shutdown: Cancell
     }
 }
 
-/// One term. `asked` is when its lease was asked for, which is before it began.
+/// One term. `ends` is when its lease ends unless it is renewed, by this agent's clock: measured from before it was asked for.
 async fn lead(
     agent: &Arc<Agent>,
     connections: &Connections,
     term: Term,
-    asked: Instant,
+    ends: Instant,
     shutdown: &CancellationToken,
 ) -> Ending {
     tracing::info!(epoch = term.epoch, "this agent leads");
@@ -94,7 +96,7 @@ async fn lead(
     tasks.spawn(expire(agent.clone(), connections.work.clone(), term));
     let ending = tokio::select! {
         () = shutdown.cancelled() => Ending::Stopped,
-        () = hold(agent, &connections.lease, term, asked) => Ending::Lost,
+        () = hold(agent, &connections.lease, term, ends) => Ending::Lost,
         Some(ended) = tasks.join_next() => ended.unwrap_or(Ending::Failed),
     };
     // Where they stand: what they were about to write is fenced.
@@ -120,11 +122,17 @@ async fn lead(
 
 /// Renews the lease; returns when it is gone, or when by this agent's own clock it may be: measured from before each renewal
 /// was asked for, so that this is over before the database lets another one lead.
-async fn hold(agent: &Agent, db: &Db, term: Term, asked: Instant) {
-    let mut ends = asked + ms(agent.live.settings().lease_ttl_ms);
-    let mut pause = ms(agent.live.settings().lease_renewal_ms);
+async fn hold(agent: &Agent, db: &Db, term: Term, mut ends: Instant) {
+    let mut has_failed = false;
     loop {
-        sleep_until(ends.min(Instant::now() + pause)).await;
+        let waits = Instant::now();
+        let pause_ms = |settings: &Settings| {
+            if has_failed { RENEWAL_RETRY_MS as i64 } else { settings.lease_renewal_ms }
+        };
+        tokio::select! {
+            () = sleep_until(ends) => {}
+            () = agent.live.passed(waits, pause_ms) => {}
+        }
         let asked = Instant::now();
         if asked >= ends {
             tracing::warn!(epoch = term.epoch, "the lease could not be renewed in time");
@@ -133,11 +141,11 @@ async fn hold(agent: &Agent, db: &Db, term: Term, asked: Instant) {
         let ttl_ms = agent.live.settings().lease_ttl_ms;
         // One connection that hangs must not take all of the time.
         let wait = (ends - asked).min(ms(ttl_ms / 2));
-        pause = Duration::from_millis(RENEWAL_RETRY_MS);
+        has_failed = true;
         match timeout(wait, db::leader::renew(db, term, ttl_ms)).await {
             Ok(Ok(true)) => {
                 ends = asked + ms(ttl_ms);
-                pause = ms(agent.live.settings().lease_renewal_ms);
+                has_failed = false;
             }
             Ok(Ok(false)) => {
                 tracing::warn!(epoch = term.epoch, "the lease has been handed on");

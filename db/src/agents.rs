@@ -6,7 +6,7 @@ use crate::{Db, Result, audit};
 use uuid::Uuid;
 
 /// An agent that has not written for so long is not there: five times what lies between two writings.
-const LIVE_S: f64 = 5.0;
+pub(crate) const LIVE_S: f64 = 5.0;
 /// The row of one that was killed stays for so long, to be seen.
 const FORGET_S: f64 = 3_600.0;
 

@@ -257,12 +257,12 @@ pub async fn status(db: &Db, token: &TokenHash) -> Result<(i64, Vec<Server>)> {
             "select v.version, s.is_agent, s.id, s.address, s.settings_version
                from settings_state v
                left join (select true as is_agent, agent_id as id, address, settings_version from agents
-                           where seen_at > now() - $1 * interval '1 ms'
+                           where seen_at > now() - $1 * interval '1 s'
                           union all
                           select false, node_id, address, settings_version from nodes
                            where state in ('announced', 'live')) s on true
               order by s.is_agent desc, s.address",
-            &[&AGENT_SEEN_MS_MAX],
+            &[&crate::agents::LIVE_S],
         )
         .await?;
     let version = rows.first().map(|row| row.get(0));
@@ -275,6 +275,3 @@ pub async fn status(db: &Db, token: &TokenHash) -> Result<(i64, Vec<Server>)> {
     let servers = servers.collect();
     Ok((version.ok_or_else(|| Error::Unexpected("settings_state is empty".into()))?, servers))
 }
-
-/// An agent writes each second that it lives: after three misses and a slow statement it does not.
-const AGENT_SEEN_MS_MAX: f64 = 5_000.0;

@@ -12,14 +12,13 @@ use std::time::{Duration, Instant};
 const APPLIED_MAX: Duration = Duration::from_millis(2_000 + 3_000);
 
 /// Waits until every server runs the version that there is.
-async fn applied(admin: &Gaceta, nodes: usize) -> Value {
+async fn applied(admin: &Gaceta, servers: usize) -> Value {
     let started = Instant::now();
     let status = until("every server to run the settings", async || {
         let status = admin.json("admin settings status").await;
-        let servers = status["servers"].as_array().unwrap();
-        let told = servers.iter().filter(|server| server["kind"] == "node").count();
-        let is_applied = servers.iter().all(|server| server["version"] == status["version"]);
-        (is_applied && told == nodes).then_some(status)
+        let all = status["servers"].as_array().unwrap();
+        let is_applied = all.iter().all(|server| server["version"] == status["version"]);
+        (is_applied && all.len() == servers).then_some(status)
     })
     .await;
     assert!(started.elapsed() < APPLIED_MAX, "{:?}", started.elapsed());
@@ -131,15 +130,23 @@ async fn every_server_applies_a_change_within_two_seconds_and_tells_so() {
     let database = db::testing::database().await;
     let deployment = Deployment::start_with_agents(database, 2, 3).await;
     let (admin, ana) = (deployment.admin().await, deployment.reader("ana", "news").await);
-    applied(&admin, 3).await;
+    applied(&admin, 5).await;
     let long = "x".repeat(3_000);
     let id = "018f3f5e-0000-7000-8000-00000000000a";
     let post = ["post", "news", "--id", id, "-"];
     let first = ana.json_with(&post, &long).await;
 
     admin.json("admin settings set body_bytes_max 2KiB").await;
-    let status = applied(&admin, 3).await;
+    let status = applied(&admin, 5).await;
     assert_eq!(status["version"], 2);
+    for (kind, addresses) in
+        [("agent", deployment.agents()), ("node", deployment.nodes.iter().map(|node| node.address).collect())]
+    {
+        for address in addresses {
+            let is_it = |server: &Value| server["kind"] == kind && server["address"] == address.to_string();
+            assert!(status["servers"].as_array().unwrap().iter().any(is_it), "{kind} {address}: {status}");
+        }
+    }
     let error = ana.fails_with(&["post", "news", "-"], &long, 1).await;
     assert_eq!(error["code"], "too_large");
     assert!(error["message"].as_str().unwrap().contains("at most 2048 bytes"), "{error}");
@@ -148,7 +155,7 @@ async fn every_server_applies_a_change_within_two_seconds_and_tells_so() {
     assert_eq!((&again["seq"], &again["duplicate"]), (&first["seq"], &json!(true)));
 
     admin.json("admin settings unset body_bytes_max").await;
-    applied(&admin, 3).await;
+    applied(&admin, 5).await;
     ana.json_with(&["post", "news", "-"], &long).await;
 
     // A row that nobody understands, written by hand, ends nobody.
@@ -156,7 +163,7 @@ async fn every_server_applies_a_change_within_two_seconds_and_tells_so() {
     let by_hand = "insert into settings values ('follow_wait_ms_max', '\"soon\"'), ('body_bytes_max', '-1');
                    update settings_state set version = version + 1";
     client.batch_execute(by_hand).await.unwrap();
-    assert_eq!(applied(&admin, 3).await["version"], 4);
+    assert_eq!(applied(&admin, 5).await["version"], 4);
     ana.json_with(&["post", "news", "-"], &long).await;
     let log = deployment.nodes[0].process.log();
     assert_eq!(log.matches("body_bytes_max cannot be \"-1\"").count(), 1, "said once: {log}");

@@ -5,6 +5,7 @@ use super::{Loaded, load};
 use crate::{Db, Result};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -43,6 +44,19 @@ impl Live {
     /// `None` before any were read.
     pub fn version(&self) -> Option<i64> {
         self.now.borrow().0
+    }
+
+    /// Returns when so many milliseconds have passed since `from`. What is waited for is what the settings say at the moment: a change
+    /// holds for who waits already. May be dropped at any time.
+    pub async fn passed(&self, from: Instant, wait_ms: impl Fn(&Settings) -> i64) {
+        let mut now = self.now.clone();
+        loop {
+            let wait = Duration::from_millis(wait_ms(&now.borrow_and_update().1).unsigned_abs());
+            tokio::select! {
+                () = sleep_until(from + wait) => return,
+                Ok(()) = now.changed() => {}
+            }
+        }
     }
 
     /// Returns once this process runs another version than `version`. May be dropped at any time.
@@ -114,4 +128,27 @@ async fn tell(db: &Db, runs: Runs, version: Option<i64>) -> Result<Option<i64>> 
         )
         .await?;
     Ok(Some(row.get(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_change_holds_for_who_waits_already() {
+        let (live, keeper) = Live::new();
+        let runs = |version, lease_renewal_ms| {
+            keeper.now.send_replace((Some(version), Settings { lease_renewal_ms, ..Settings::default() }));
+        };
+        runs(1, 20_000);
+        let mut waiting = std::pin::pin!(live.passed(Instant::now(), |settings| settings.lease_renewal_ms));
+        assert!(timeout(Duration::from_millis(20), &mut waiting).await.is_err());
+        runs(2, 10);
+        assert!(timeout(Duration::from_secs(5), waiting).await.is_ok());
+        let mut changed = std::pin::pin!(live.changed_from(2));
+        assert!(timeout(Duration::from_millis(20), &mut changed).await.is_err());
+        runs(3, 10);
+        assert!(timeout(Duration::from_secs(5), changed).await.is_ok());
+    }
 }
