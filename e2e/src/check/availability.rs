@@ -27,6 +27,8 @@ pub struct Figures {
     pub operation: Distribution,
     /// From the acknowledgement of a post to each reader that was shown it.
     pub delivery: Distribution,
+    /// The same, of those who follow with the client's own program.
+    pub client_delivery: Distribution,
     pub delivered: usize,
 }
 
@@ -52,7 +54,8 @@ pub struct Distribution {
 pub fn figures(entries: &[Entry]) -> Figures {
     let index = Index::of(entries);
     let (mut posts, mut reads, mut slowest) = (Slots::default(), Slots::default(), Slots::default());
-    let (mut operation, mut delivery) = (Counted::default(), Counted::default());
+    let mut operation = Counted::default();
+    let (mut delivery, mut client_delivery) = (Counted::default(), Counted::default());
     let mut failed = vec![];
     let mut shown: HashMap<(&str, i64), Seq> = HashMap::new();
     let (mut succeeded, mut refused, mut unknown, mut delivered) = (0, 0, 0, 0);
@@ -88,7 +91,11 @@ pub fn figures(entries: &[Entry]) -> Figures {
                     let posted = index.posts.get(&(one.area, given.author.as_str(), given.id));
                     if let Some(acknowledged_us) = posted.and_then(|posted| posted.first_acknowledged_us) {
                         delivered += 1;
-                        delivery.add(one.at_us.saturating_sub(acknowledged_us));
+                        let took_us = one.at_us.saturating_sub(acknowledged_us);
+                        delivery.add(took_us);
+                        if one.is_client {
+                            client_delivery.add(took_us);
+                        }
                     }
                 }
             }
@@ -122,6 +129,7 @@ pub fn figures(entries: &[Entry]) -> Figures {
         failed,
         operation: operation.distribution(),
         delivery: delivery.distribution(),
+        client_delivery: client_delivery.distribution(),
         delivered,
     }
 }

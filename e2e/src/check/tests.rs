@@ -55,6 +55,7 @@ fn shown(ms: (u64, u64), articles: &[(Seq, u128)], deleted: &[Seq]) -> Entry {
     Entry::Delivery(Delivery {
         reader: "bob".into(),
         session: 2,
+        is_client: true,
         area: AREA,
         asked_us: ms.0 * MS,
         at_us: ms.1 * MS,

@@ -140,6 +140,8 @@ pub enum Why {
 pub struct Delivery {
     pub reader: String,
     pub session: i64,
+    /// By a process of the client, as people have it.
+    pub is_client: bool,
     pub area: i64,
     /// When this was asked for; of a process that goes on asking, when it was started.
     pub asked_us: u64,

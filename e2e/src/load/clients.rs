@@ -117,6 +117,7 @@ fn take(scene: &Scene, person: &Person, started_us: u64, line: &str, shown: &mut
     scene.recorder.delivered(Delivery {
         reader: person.name.clone(),
         session: person.session_id,
+        is_client: true,
         area,
         asked_us: started_us,
         at_us: scene.recorder.now_us(),

@@ -150,6 +150,7 @@ pub fn delivery(reader: &str, session: i64, asked_us: u64, page: &Page) -> Deliv
     Delivery {
         reader: reader.into(),
         session,
+        is_client: false,
         area: page.area_id.0,
         asked_us,
         at_us: asked_us,

@@ -30,12 +30,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wire::{AreaId, Article, ErrorReply, Seq, SubscriptionSummary};
+use wire::{AdminRequest, AreaId, AreaSettings, Article, ErrorReply, Keep, Seq, SubscriptionSummary};
 
 /// One operation of the client with all its repeats, as `--timeout` bounds it.
 pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
 /// Areas of each person: of sixteen, so that readers have different ones.
 const AREAS_EACH: usize = 4;
+/// In one area of so many old articles expire while people read: so many newest ones are kept.
+const EXPIRING_ONE_IN: usize = 4;
+const KEPT: u64 = 30;
 
 /// How many of each.
 #[derive(Debug, Clone)]
@@ -69,11 +72,11 @@ impl Crowd {
         Self {
             areas: 16,
             writers: 7,
-            followers: 28,
+            followers: 26,
             readers: 3,
             guests: 2,
             twins: 1,
-            follow_processes: 4,
+            follow_processes: 6,
             post_processes: 2,
             has_crashes: false,
             pause_ms: (60, 500),
@@ -127,7 +130,13 @@ impl Load {
         let mut areas = vec![];
         for number in 1..=crowd.areas {
             let name = format!("area {number}");
-            areas.push(Area { id: admin.area_add(&name).await, name });
+            let id = admin.area_add(&name).await;
+            if number % EXPIRING_ONE_IN == 0 {
+                let settings =
+                    AreaSettings { keep_count: Some(Keep::Limit(KEPT)), ..AreaSettings::default() };
+                admin.administrate(AdminRequest::AreaSet { name: name.clone(), settings }).await.unwrap();
+            }
+            areas.push(Area { id, name });
         }
         let scene = Arc::new(Scene {
             recorder,

@@ -127,12 +127,17 @@ async fn firewall(seed: u64) -> Vec<Row> {
     let plan = plan("firewall", seed);
     let seat = |name: &str| if name == "node 1" { namespace.seat() } else { Seat::default() };
     let fleet = Fleet::start_seated(plan.agents, plan.nodes, seat).await;
+    let client = fleet.database.client().await;
+    let mut states: Vec<String> = vec![];
     let of = run_with(&plan, &fleet, async |recorder, _| {
         for (name, rules) in RULES {
             sleep(CALM).await;
             during(recorder, format!("node 1: {name}"), async {
                 namespace.firewall("-A", rules);
                 sleep(CUT).await;
+                let state = "select state from nodes where address = $1 order by started_at desc limit 1";
+                let address = fleet.nodes[0].advertised.to_string();
+                states.push(client.query_one(state, &[&address]).await.unwrap().get(0));
                 namespace.firewall("-D", rules);
             })
             .await;
@@ -140,9 +145,9 @@ async fn firewall(seed: u64) -> Vec<Row> {
         sleep(CALM).await;
     })
     .await;
-    let rows = RULES.iter().zip(&of.figures.faults).map(|((name, _), fault)| {
+    let rows = RULES.iter().zip(&of.figures.faults).zip(&states).map(|(((name, _), fault), state)| {
         let measured = format!(
-            "slowest operation {} ms; no post for {} ms, nothing shown for {} ms",
+            "the node was {state}; slowest operation {} ms; no post for {} ms, nothing shown for {} ms",
             fault.slowest_ms, fault.without_post_ms, fault.without_read_ms
         );
         row(&plan, &format!("firewall: {name}"), &of, TARGET, measured, fault.slowest_ms <= 5_000)

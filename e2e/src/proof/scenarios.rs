@@ -212,9 +212,9 @@ async fn half_paused(name: &str, seed: u64) -> Row {
     })
     .await;
     let slowest_ms = worst(&of.figures.faults, |fault| fault.slowest_ms);
-    let shown_ms = of.figures.delivery.max_ms;
+    let shown_ms = of.figures.client_delivery.max_ms;
     let measured = format!(
-        "slowest operation {slowest_ms} ms, slowest delivery to a follower {shown_ms} ms; no post for {} ms",
+        "slowest operation {slowest_ms} ms, slowest delivery to `gaceta follow` {shown_ms} ms; no post for {} ms",
         worst(&of.figures.faults, |fault| fault.without_post_ms)
     );
     let is_met = slowest_ms <= 5_000 && shown_ms <= 5_000 && of.figures.failed.is_empty();
