@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
+use gaceta_e2e::breaker::{PASS, Plan, Way};
 use gaceta_e2e::chaos::quiet;
 use gaceta_e2e::check::{self, Kind, Violation};
+use gaceta_e2e::fleet::{Fleet, Member};
+use gaceta_e2e::history::ended;
 use gaceta_e2e::history::recorder::Recorder;
 use gaceta_e2e::load::{Crowd, Load};
+use gaceta_e2e::processes::until;
 use gaceta_e2e::seed::{self, Chance};
 use gaceta_e2e::service::Service;
 use std::time::Duration;
@@ -15,6 +19,9 @@ use std::time::Duration;
 const ROUND: Duration = Duration::from_secs(3);
 const ROUNDS_MAX: usize = 6;
 const NODES: usize = 3;
+/// What was held back arrives at once. Nothing tells when.
+const LOOKS_MAX: usize = 20;
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Few areas and no pauses: everybody in everybody's way.
 fn crowd() -> Crowd {
@@ -136,4 +143,55 @@ async fn sessions_that_live_on_in_a_cache_are_caught() {
     let cached = "((s.ended_at is null) or (s.ended_at > now() - interval '2 s'))";
     let cached = changed(view, &[("(s.ended_at IS NULL)", cached)]).await;
     assert_caught(&[cached], &[Kind::Revoked]).await;
+}
+
+/// The fence looks at the epoch. Here it does not; and a network that held back what the old leader wrote brings it when
+/// the next one is in office.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_writes_without_the_epoch_are_caught() {
+    let fleet = Fleet::start(2, 1).await;
+    let client = fleet.database.client().await;
+    let unfenced = "create or replace function lease(agent uuid, held_epoch bigint) returns setof bigint
+                        language sql volatile as $$ select held_epoch $$;
+                    -- Often, so that one is due before the old leader gives up.
+                    insert into settings (name, value) values ('sample_interval_ms', '1000'),
+                           ('sample_keep_s', '3600'), ('lease_ttl_ms', '3000'), ('lease_renewal_ms', '500');
+                    update settings_state set version = version + 1, changed_at = now()";
+    client.batch_execute(unfenced).await.unwrap();
+    let mut epoch = 1;
+    for _ in 0..ROUNDS_MAX {
+        let old =
+            until("a leader that writes", async || leader_that_writes(&fleet, &client, epoch - 1).await)
+                .await;
+        // Until it gives up it goes on writing, into a network that moves nothing.
+        old.0.database.set(Plan { forth: Way::Hold, ..PASS });
+        let next = until("the next leader", async || leader_that_writes(&fleet, &client, old.1).await).await;
+        epoch = next.1;
+        old.0.database.set(PASS);
+        let is_caught = async || {
+            let found = check::check(&ended::state(&client).await);
+            found.iter().any(|violation| violation.kind == Kind::Epoch)
+        };
+        for _ in 0..LOOKS_MAX {
+            if is_caught().await {
+                return;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+    panic!("a leader of an older epoch wrote nothing, or nobody noticed");
+}
+
+/// Who leads with an epoch above `after`, once it has written a sample.
+async fn leader_that_writes<'a>(
+    fleet: &'a Fleet,
+    client: &tokio_postgres::Client,
+    after: i64,
+) -> Option<(&'a Member, i64)> {
+    let leader = "select a.address, l.epoch from leader l join agents a on a.agent_id = l.holder
+                   where l.epoch > $1 and exists (select from load_samples s where s.epoch = l.epoch)";
+    let row = client.query_opt(leader, &[&after]).await.unwrap()?;
+    let address: String = row.get(0);
+    let member = fleet.agents.iter().find(|agent| agent.listen.to_string() == address)?;
+    Some((member, row.get(1)))
 }
