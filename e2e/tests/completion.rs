@@ -56,6 +56,22 @@ async fn tab_at_the_prompt() {
     assert_eq!(names.permissions().mode() & 0o777, 0o600);
 }
 
+#[tokio::test]
+async fn administrators_complete_settings() {
+    let deployment = Deployment::start(1).await;
+    let admin = deployment.admin().await;
+    let mut prompt = Terminal::start(&admin.command(&[]));
+    prompt.prompts("admin> ").await;
+    for (typed, completed) in [
+        ("admin settings set regi\t", "admin settings set registration"),
+        ("\x15admin settings get lease_t\t", "admin settings get lease_ttl_ms"),
+    ] {
+        prompt.type_keys(typed).await;
+        let line = format!("admin> {completed}");
+        prompt.shows_screen(&line, |screen| screen.last() == line).await;
+    }
+}
+
 /// A shell with the client's programs and ana's files.
 fn shell(ana: &Gaceta) -> Command {
     let mut bash = Command::new("bash");

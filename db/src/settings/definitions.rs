@@ -96,7 +96,7 @@ pub const DEFINITIONS: &[Definition] = &[
         // People mistype; a hundred guesses in a row find nothing that is worth the name.
         kind: Kind::Number { unit: Unit::Count, min: 1, max: 100, of: |s| &mut s.password_failures_free },
         default: Value::Number(5),
-        help: "wrong ones before the next must wait",
+        help: "wrong passwords before the next must wait",
     },
     Definition {
         name: "password_wait_ms_max",
