@@ -3,7 +3,7 @@
 
 use crate::leader::is_over;
 use db::leader::Term;
-use db::retention::{self, Limits, Step};
+use db::retention::{self, Due, Limits, Step};
 use db::{Db, Result};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -27,9 +27,19 @@ pub async fn keep(db: Db, term: Term, limits: impl Fn() -> Limits) {
     }
 }
 
-/// One look, and some steps for each area that needs them.
+/// A look at every area, and some steps for each that needs them.
 pub async fn round(db: &Db, term: Term, limits: &Limits) -> Result<()> {
-    let mut due = retention::due(db, limits).await?;
+    let mut after = 0;
+    loop {
+        let (due, last) = retention::due(db, limits, after).await?;
+        work(db, term, limits, due).await?;
+        let Some(last) = last else { return Ok(()) };
+        after = last;
+        pause().await;
+    }
+}
+
+async fn work(db: &Db, term: Term, limits: &Limits, mut due: Due) -> Result<()> {
     for area_id in due.expirable {
         let expired = of_area(area_id, retention::expire(db, term, area_id, limits).await)?.flatten();
         if let Some(retention::Expired { name, from, through, unread_by }) = expired {

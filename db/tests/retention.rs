@@ -81,6 +81,19 @@ impl House {
         self.db.query(sql, &[&area_id]).await.unwrap();
     }
 
+    /// In all areas.
+    async fn due(&self, limits: &Limits) -> Due {
+        let (mut all, mut after) = (Due::default(), 0);
+        loop {
+            let (due, last) = retention::due(&self.db, limits, after).await.unwrap();
+            all.expirable.extend(due.expirable);
+            all.uncleared.extend(due.uncleared);
+            all.purgeable.extend(due.purgeable);
+            let Some(last) = last else { return all };
+            after = last;
+        }
+    }
+
     async fn expire(&self, area_id: i64, limits: &Limits) -> Option<Expired> {
         retention::expire(&self.db, self.term, area_id, limits).await.unwrap()
     }
@@ -209,7 +222,7 @@ async fn check(house: &House, case: &Case) -> Result<(), TestCaseError> {
         ..LIMITS
     };
     let expected = model(case) as i64;
-    let due = retention::due(db, &limits).await.unwrap();
+    let due = house.due(&limits).await;
     prop_assert_eq!(due.expirable.contains(&area_id), expected > case.before as i64, "a look finds it");
     let expired = house.expire(area_id, &limits).await;
     let unread_by =
@@ -239,10 +252,7 @@ async fn i1_what_expired_loses_its_body_in_steps_and_keeps_its_identity() {
     let house = House::new(1).await;
     let area_id = house.filled("news", 6, keep(None, Some(2))).await;
     articles::delete(&house.db, &house.readers[0], area_id, 2).await.unwrap();
-    assert_eq!(
-        retention::due(&house.db, &LIMITS).await.unwrap(),
-        Due { expirable: vec![area_id], ..Due::default() }
-    );
+    assert_eq!(house.due(&LIMITS).await, Due { expirable: vec![area_id], ..Due::default() });
     let expired = house.expire(area_id, &LIMITS).await.unwrap();
     assert_eq!((expired.from, expired.through, expired.unread_by), (1, 4, 0));
 
@@ -266,11 +276,11 @@ async fn i1_what_expired_loses_its_body_in_steps_and_keeps_its_identity() {
         assert_eq!((seqs, page.deleted, page.expired_through), (vec![5, 6], vec![], 4));
     };
     verified().await;
-    assert_eq!(retention::due(&house.db, &LIMITS).await.unwrap().uncleared, [area_id]);
+    assert_eq!(house.due(&LIMITS).await.uncleared, [area_id]);
     assert_eq!(house.clear(area_id).await, Step { rows: 4, is_last: true });
     assert_eq!(house.clear(area_id).await, Step { rows: 0, is_last: true }, "a repeat does nothing");
     verified().await;
-    assert_eq!(retention::due(&house.db, &LIMITS).await.unwrap(), Due::default());
+    assert_eq!(house.due(&LIMITS).await, Due::default());
     let left =
         "select count(*) from articles where area_id = $1 and (state <> 2 or body is not null) and seq <= 4";
     assert_eq!(house.number(left, area_id).await, 0);
@@ -418,17 +428,14 @@ async fn a_removed_area_can_be_restored_until_it_is_purged_and_then_leaves_nothi
 
     // Removed today: it stays.
     areas::remove(db, admin, area_id).await.unwrap();
-    assert_eq!(retention::due(db, &LIMITS).await.unwrap(), Due::default());
+    assert_eq!(house.due(&LIMITS).await, Due::default());
     let begun = retention::begin_purge(db, house.term, area_id, &LIMITS).await.unwrap();
     assert_eq!(begun, None);
     areas::restore(db, admin, "news").await.unwrap();
     areas::remove(db, admin, area_id).await.unwrap();
 
     removed_long_ago(&house, area_id).await;
-    assert_eq!(
-        retention::due(db, &LIMITS).await.unwrap(),
-        Due { purgeable: vec![area_id], ..Due::default() }
-    );
+    assert_eq!(house.due(&LIMITS).await, Due { purgeable: vec![area_id], ..Due::default() });
     assert_eq!(areas::list_all(db, admin, 0, 10).await.unwrap().len(), 1);
     let begun = retention::begin_purge(db, house.term, area_id, &LIMITS).await.unwrap();
     assert_eq!(begun, Some("news".into()));
@@ -445,7 +452,7 @@ async fn a_removed_area_can_be_restored_until_it_is_purged_and_then_leaves_nothi
         let left = house.number(&format!("select count(*) from {table} where area_id = $1"), area_id).await;
         assert_eq!(left, 0, "{table}");
     }
-    assert_eq!(retention::due(db, &LIMITS).await.unwrap(), Due::default());
+    assert_eq!(house.due(&LIMITS).await, Due::default());
     let listed = subscriptions::list(db, admin, None, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].area_id, listed[0].cursor), (1, next, 1));
     assert!(subscriptions::list(db, &house.readers[1], None, 10).await.unwrap().is_empty());
