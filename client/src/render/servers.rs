@@ -3,6 +3,7 @@
 use super::layout::{moment, table};
 use super::{Shown, Style};
 use crate::values::duration_text;
+use serde_json::Value;
 use std::time::Duration;
 use wire::{AgentDetails, Leader, Load, LoadSample, NodeDetails, NodeState, ServiceEvent};
 
@@ -11,8 +12,6 @@ const BARS_DEFAULT: usize = 60;
 const BARS_MAX: usize = 120;
 /// What stands beside the bars.
 const BESIDE_BARS_COLUMNS: usize = 42;
-/// Ids in full are for programs: people see as much as the service needs to know which one is meant.
-const ID_CHARS: usize = 13;
 
 pub fn node_list(nodes: &[NodeDetails], events: &[ServiceEvent], style: Style) -> Shown {
     if nodes.is_empty() {
@@ -21,7 +20,6 @@ pub fn node_list(nodes: &[NodeDetails], events: &[ServiceEvent], style: Style) -
     let row = |node: &NodeDetails| {
         [
             node.address.clone(),
-            node.node_id.to_string().chars().take(ID_CHARS).collect(),
             state_of(node),
             moment(node.state_at_us, style),
             node.areas.to_string(),
@@ -30,7 +28,7 @@ pub fn node_list(nodes: &[NodeDetails], events: &[ServiceEvent], style: Style) -
             node.version.clone(),
         ]
     };
-    let head = ["!ADDRESS", "ID", "STATE", "!SINCE", ">AREAS", ">REQ/S", ">FOLLOWERS", "!VERSION"];
+    let head = ["!ADDRESS", "!STATE", "!SINCE", ">AREAS", ">REQ/S", ">FOLLOWERS", "!VERSION"];
     Shown::data(table(head, nodes.iter().map(row).collect(), style) + &events_table(events, style))
 }
 
@@ -74,13 +72,23 @@ pub fn agent_list(
 /// What happened last, under the table that it belongs to.
 fn events_table(events: &[ServiceEvent], style: Style) -> String {
     let row = |event: &ServiceEvent| {
-        let detail = if event.detail == "{}" { String::new() } else { event.detail.clone() };
-        [moment(event.at_us, style), event.kind.clone(), event.subject.clone(), detail]
+        [moment(event.at_us, style), event.kind.clone(), event.subject.clone(), detail_text(&event.detail)]
     };
     if events.is_empty() {
         return String::new();
     }
     "\n".to_owned() + &table(["!WHEN", "!WHAT", "WHOM", "DETAIL"], events.iter().map(row).collect(), style)
+}
+
+/// `was live, areas 3`: without ids, which are for programs and have their address beside them.
+fn detail_text(detail: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(detail) else { return detail.to_owned() };
+    let field = |(name, value): (&String, &Value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{} {value}", name.replace('_', " "))
+    };
+    let told: Vec<String> = fields.iter().filter(|(name, _)| !name.ends_with("_id")).map(field).collect();
+    told.join(", ")
 }
 
 pub fn load(span: Duration, samples: &[LoadSample], nodes: &[NodeDetails], style: Style) -> Shown {
@@ -96,7 +104,7 @@ pub fn load(span: Duration, samples: &[LoadSample], nodes: &[NodeDetails], style
     rows.push(load_row("mean", &last.mean));
     rows.push(load_row("sum", &last.sum));
     let head =
-        ["!NODE", ">POSTS/S", ">READS/S", ">FOLLOWS/S", ">GIVEN/S", ">FOLLOWERS", ">OPEN", ">QUEUE", ">MIB"];
+        ["NODE", ">POST/S", ">READ/S", ">FOLLOW/S", ">GIVEN/S", ">FOLLOWERS", ">OPEN", ">QUEUE", ">MIB"];
     let mut data = table(head, rows, style);
     let columns = style.terminal.map_or(BARS_DEFAULT, |columns| columns.saturating_sub(BESIDE_BARS_COLUMNS));
     let bars_max = columns.clamp(8, BARS_MAX);
@@ -215,6 +223,33 @@ mod tests {
         let mean = shown.lines().find(|line| line.starts_with("mean")).unwrap();
         assert!(mean.ends_with(" 25"), "{mean}");
         assert!(load(Duration::from_secs(600), &[], &[], SCREEN).data.is_empty());
+    }
+
+    #[test]
+    fn what_happened_is_told_without_ids() {
+        assert_eq!(detail_text(r#"{"node_id": "0199", "was": "live", "areas": 3}"#), "areas 3, was live");
+        assert_eq!(detail_text("{}"), "");
+        assert_eq!(detail_text("not JSON"), "not JSON");
+    }
+
+    #[test]
+    fn a_row_of_every_figure_fits_80_columns() {
+        let big = Load { posts_s: 12345.0, reads_s: 9999.0, memory_bytes: 9.9e8, ..Load::default() };
+        let node = NodeDetails {
+            node_id: uuid::Uuid::nil(),
+            address: "192.168.100.100:8005".into(),
+            version: "0.1.0".into(),
+            state: NodeState::Live,
+            state_at_us: 0,
+            started_at_us: 0,
+            drained_at_us: None,
+            areas: 1,
+            settings_version: None,
+            load: Some(big),
+            load_at_us: None,
+        };
+        let shown = load(Duration::from_secs(600), &[sample(1, 1.0)], &[node], SCREEN).data;
+        assert!(shown.lines().all(|line| sanitise::columns(line) <= 80), "{shown}");
     }
 
     #[test]
