@@ -3,18 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use gaceta_e2e::deployment::Deployment;
-use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::processes::until;
 use serde_json::Value;
 
-/// `admin load` once it has a sample that is wanted; that sample with it.
-async fn sampled(admin: &Gaceta, what: &str, wanted: impl Fn(&Value) -> bool) -> (Value, Value) {
-    until(what, async || {
-        let load = admin.json("admin load --span 10m").await;
-        let sample = load["samples"].as_array().unwrap().iter().rev().find(|sample| wanted(sample)).cloned();
-        sample.map(|sample| (load, sample))
-    })
-    .await
+/// The latest sample that is wanted.
+fn sample_of(load: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    load["samples"].as_array().unwrap().iter().rev().find(|sample| wanted(sample)).cloned()
 }
 
 fn close(a: &Value, b: f64) -> bool {
@@ -30,16 +24,20 @@ async fn i7_what_nodes_do_is_summed_by_the_leader_and_the_next_one_goes_on() {
     admin.json("admin settings set sample_interval_ms 1s").await;
     let ana = deployment.reader("ana", "news").await;
     let mut follow = ana.start("--json follow news");
-    ana.json("post news --id 0199aaaa-0000-7000-8000-000000000001 hello").await;
-    follow.line().await.unwrap();
-
-    let (load, sample) = sampled(&admin, "a sample of a post that two nodes saw", |sample| {
+    let wanted = |sample: &Value| {
         sample["nodes"] == 2
             && sample["sum"]["posts_s"].as_f64() > Some(0.0)
             && sample["sum"]["followers"] == 1.0
             && sample["sum"]["deliveries_s"].as_f64() > Some(0.0)
-    })
-    .await;
+    };
+    // Again and again, since nodes tell what they did in the last seconds.
+    let look = async || {
+        ana.json("post news hello").await;
+        follow.line().await.unwrap();
+        let load = admin.json("admin load --span 10m").await;
+        sample_of(&load, wanted).map(|sample| (load, sample))
+    };
+    let (load, sample) = until("a sample of two nodes with posts and a follower", look).await;
     for (name, sum) in sample["sum"].as_object().unwrap() {
         assert!(close(&sample["mean"][name], sum.as_f64().unwrap() / 2.0), "{name}: {sample}");
     }
@@ -61,7 +59,11 @@ async fn i7_what_nodes_do_is_summed_by_the_leader_and_the_next_one_goes_on() {
     servers.find(of_leader).unwrap().process.kill().await;
     let epoch = sample["epoch"].as_i64().unwrap();
     let next = |sample: &Value| sample["epoch"].as_i64() > Some(epoch) && sample["nodes"] == 2;
-    let (load, _) = sampled(&admin, "a sample of the next leader", next).await;
+    let load = until("a sample of the next leader", async || {
+        let load = admin.json("admin load --span 10m").await;
+        sample_of(&load, next).map(|_| load)
+    })
+    .await;
     let samples = load["samples"].as_array().unwrap();
     assert!(samples.iter().any(|sample| sample["epoch"] == epoch), "what was there before stays");
     assert!(samples.is_sorted_by_key(|sample| sample["epoch"].as_i64()), "epochs rise");
