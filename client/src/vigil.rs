@@ -37,7 +37,8 @@ pub async fn poll(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, Fai
     }
 }
 
-/// Returns when the node did not answer a ping. Any answer counts: also that it is busy, or of another release.
+/// Returns when the node did not answer a ping. Any answer counts: also that it is busy, of another release, or an agent, which says
+/// that nodes answer this.
 async fn silence(socket: SocketAddr) {
     loop {
         sleep(jittered(PING_INTERVAL)).await;

@@ -5,11 +5,17 @@ use gaceta_e2e::deployment::Deployment;
 use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::processes::until;
 use gaceta_e2e::service::PASSWORD;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// What the design promises, and what the machine of a test may be late.
 const APPLIED_MAX: Duration = Duration::from_millis(2_000 + 3_000);
+
+/// Well below the 25 s of a poll: it is pinged meanwhile.
+const POLL_LEFT_MAX: Duration = Duration::from_secs(15);
+/// Well below the 8 s that requests have which are not answered.
+const STOPPED_MAX: Duration = Duration::from_secs(5);
 
 /// Waits until every server runs the version that there is.
 async fn applied(admin: &Gaceta, servers: usize) -> Value {
@@ -219,4 +225,32 @@ async fn watch_tells_of_each_change_and_goes_on_when_its_agent_dies() {
     client.batch_execute("update settings_state set version = version + 1").await.unwrap();
     assert_eq!(watch.line().await, None);
     assert!(watch.log().contains("only administrators"), "{}", watch.log());
+}
+
+#[tokio::test]
+async fn watch_leaves_an_agent_that_is_paused_and_holds_up_none_that_stops() {
+    let database = db::testing::database().await;
+    let mut deployment = Deployment::start_with_agents(database, 2, 1).await;
+    let admin = deployment.admin().await;
+    let mut watch = admin.start("admin settings watch");
+    until("the watch to begin", async || watch.log().contains("at version 1").then_some(())).await;
+    // It waits at one of them.
+    for (count, paused, other) in [
+        (10, &deployment.agent, &deployment.other_agents[0]),
+        (11, &deployment.other_agents[0], &deployment.agent),
+    ] {
+        let at_other = Gaceta::at(other.address).log_in("admin", PASSWORD).await;
+        paused.process.signal(Signal::STOP);
+        let began = Instant::now();
+        at_other.json(&format!("admin settings set keep_count {count}")).await;
+        let line = watch.line().await.unwrap();
+        assert!(line.ends_with(&format!("-> {count}")), "{line}");
+        assert!(began.elapsed() < POLL_LEFT_MAX, "{:?}", began.elapsed());
+        paused.process.signal(Signal::CONT);
+    }
+    let began = Instant::now();
+    let other = &mut deployment.other_agents[0];
+    let (one, other) = tokio::join!(deployment.agent.process.terminate(), other.process.terminate());
+    assert_eq!((one, other), (Some(0), Some(0)));
+    assert!(began.elapsed() < STOPPED_MAX, "{:?}", began.elapsed());
 }
