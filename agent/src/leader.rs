@@ -19,10 +19,6 @@ const RENEWAL_RETRY_MS: u64 = 200;
 const DOUBTS_REST_MS: u64 = 30_000;
 /// How long handing on may take; without an answer the lease ends by itself.
 const RELEASE_WAIT_MS: u64 = 1_000;
-/// For the work of the leader, which must not wait behind requests. With the one that renews the lease and those for requests, an
-/// agent has ten connections at the most.
-const WORK_CONNECTIONS: usize = 2;
-
 /// How a term ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -36,15 +32,18 @@ pub enum Ending {
     Failed,
 }
 
-/// The connections of a leader: those for its work, and the one that nothing but the lease uses.
+/// The connections of a leader, one for each kind of work, so that none waits behind requests or behind what is less urgent.
+/// With those for requests an agent has ten at the most.
 pub struct Connections {
     lease: Db,
-    work: Db,
+    checks: Db,
+    /// Samples, and clearing away.
+    upkeep: Db,
 }
 
 impl Connections {
     pub fn new(db: &Db) -> db::Result<Self> {
-        Ok(Self { lease: db.apart(1)?, work: db.apart(WORK_CONNECTIONS)? })
+        Ok(Self { lease: db.apart(1)?, checks: db.apart(1)?, upkeep: db.apart(1)? })
     }
 }
 
@@ -90,10 +89,10 @@ async fn lead(
     tracing::info!(epoch = term.epoch, "this agent leads");
     let mut tasks = JoinSet::new();
     let reports = Arc::new(checks::Reports::default());
-    tasks.spawn(checks::run(agent.clone(), connections.work.clone(), term, reports.clone()));
-    tasks.spawn(checks::sample(agent.clone(), connections.work.clone(), term, reports));
-    tasks.spawn(upkeep::run(agent.clone(), connections.work.clone(), term));
-    tasks.spawn(expire(agent.clone(), connections.work.clone(), term));
+    tasks.spawn(checks::run(agent.clone(), connections.checks.clone(), term, reports.clone()));
+    tasks.spawn(checks::sample(agent.clone(), connections.upkeep.clone(), term, reports));
+    tasks.spawn(upkeep::run(agent.clone(), connections.upkeep.clone(), term));
+    tasks.spawn(expire(agent.clone(), connections.upkeep.clone(), term));
     let ending = tokio::select! {
         () = shutdown.cancelled() => Ending::Stopped,
         () = hold(agent, &connections.lease, term, ends) => Ending::Lost,

@@ -19,10 +19,11 @@ pub async fn locate(agent: &Agent, token: Option<Token>, names: Vec<String>) -> 
         let text = format!("at most {AREAS_PER_REQUEST_MAX} areas at a time, not {}", names.len());
         return Err(ErrorReply::new(wire::ErrorCode::TooLarge, text).into());
     }
-    let located = db::areas::locate(&agent.db, &token_hash(token)?, &names).await?;
+    let token = token_hash(token)?;
+    let located = db::areas::locate(&agent.db, &token, &names).await?;
     let area_id = located.first().map_or(0, |area| area.area_id);
     let (assigned, others) = db::nodes::serving(&agent.db, area_id).await?;
-    let nodes = in_order(area_id, assigned, others);
+    let nodes = in_order(area_id, token.as_bytes()[0].into(), assigned, others);
     if nodes.is_empty() {
         return Err(ErrorReply::unavailable("no node is live now: a repeat is safe").into());
     }
@@ -35,8 +36,11 @@ pub async fn locate(agent: &Agent, token: Option<Token>, names: Vec<String>) -> 
     })
 }
 
-/// The assigned nodes, then some others: those that are to have areas before those that are drained.
-fn in_order(area_id: i64, assigned: Vec<Node>, mut others: Vec<Node>) -> Vec<Node> {
+/// The assigned nodes, then some others: those that are to have areas before those that are drained. Each session begins at an
+/// assigned node of its own (`session` is a number that is), or more replicas would share nothing.
+fn in_order(area_id: i64, session: usize, mut assigned: Vec<Node>, mut others: Vec<Node>) -> Vec<Node> {
+    let first = session % assigned.len().max(1);
+    assigned.rotate_left(first);
     placement::rank(area_id, &mut others, |node| node.node_id);
     others.sort_by_key(|node| node.drained);
     // An area that is not assigned yet, or whose nodes are all gone, has its first one among these.
@@ -88,7 +92,7 @@ mod tests {
     }
 
     fn names(assigned: &[Node], others: &[Node]) -> Vec<String> {
-        in_order(7, assigned.to_vec(), others.to_vec()).into_iter().map(|node| node.address).collect()
+        in_order(7, 2, assigned.to_vec(), others.to_vec()).into_iter().map(|node| node.address).collect()
     }
 
     #[test]
@@ -100,6 +104,13 @@ mod tests {
         let mut first = named[2..4].to_vec();
         first.sort();
         assert_eq!(first, ["18", "19"], "those that are not drained");
+    }
+
+    #[test]
+    fn sessions_begin_at_different_ones_of_several_assigned_nodes() {
+        let assigned: Vec<_> = (1..=3).map(|number| node(number, false)).collect();
+        let first = |session| in_order(7, session, assigned.clone(), vec![])[0].address.clone();
+        assert_eq!((0..4).map(first).collect::<Vec<_>>(), ["1", "2", "3", "1"]);
     }
 
     #[test]

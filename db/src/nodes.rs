@@ -144,13 +144,16 @@ pub async fn set_states(db: &Db, term: Term, found: &[Found]) -> Result<()> {
     let to: Vec<&str> = found.iter().map(|found| found.to).collect();
     term.write(
         db,
-        "given as (select * from unnest($3::uuid[], $4::text[], $5::text[]) as g (node_id, was, is_now)),
+        // Who was out and announced itself, and is still not reached, is no news.
+        "given as (select g.*, n.state_at = n.started_at as is_new
+                     from unnest($3::uuid[], $4::text[], $5::text[]) as g (node_id, was, is_now) join nodes n using (node_id)),
          changed as (update nodes n set state = g.is_now, state_at = now() from lease, given g
                       where n.node_id = g.node_id and n.state = g.was
-                     returning n.node_id, n.address, n.state, g.was),
+                     returning n.node_id, n.address, n.state, g.was, g.is_new),
          told as (insert into events (epoch, kind, subject, detail)
                   select lease.epoch, 'node.' || c.state, c.address,
-                         jsonb_build_object('node_id', c.node_id, 'was', c.was) from lease, changed c)",
+                         jsonb_build_object('node_id', c.node_id, 'was', c.was) from lease, changed c
+                   where c.is_new or c.was <> 'announced' or c.state <> 'out')",
         "1",
         &[&node_ids, &from, &to],
     )
@@ -186,6 +189,19 @@ pub async fn forget_lost(db: &Db, term: Term) -> Result<()> {
                      and state_at < now() - case when drained_at is null then $3::float8 else $4 end * interval '1 s')",
         "1",
         &[&FORGET_S, &FORGET_DRAINED_S],
+    )
+    .await
+    .map(drop)
+}
+
+/// For who has the database to himself and starts now: whatever it tells of servers is of a time when others ran. They are out,
+/// and nobody leads.
+pub async fn begin_alone(db: &Db) -> Result<()> {
+    db.query(
+        "with gone as (update nodes set state = 'out', state_at = now() where state in ('announced', 'live')),
+              agents as (delete from agents)
+         update leader set holder = null, expires_at = '-infinity'",
+        &[],
     )
     .await
     .map(drop)
