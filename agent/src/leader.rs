@@ -68,10 +68,8 @@ pub async fn keep(agent: Arc<Agent>, connections: Connections, shutdown: Cancell
             Ok(Some(term)) => {
                 let ends = asked + ms(ttl_ms);
                 let ending = lead(&agent, &connections, term, ends, &shutdown).await;
-                stands_from = Instant::now();
-                if ending == Ending::Doubts {
-                    stands_from += Duration::from_millis(DOUBTS_REST_MS);
-                }
+                let rests_ms = if ending == Ending::Doubts { DOUBTS_REST_MS } else { CANDIDATE_INTERVAL_MS };
+                stands_from = Instant::now() + Duration::from_millis(rests_ms);
             }
             Err(error) => tracing::debug!(%error, "not elected"),
         }
