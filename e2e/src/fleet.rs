@@ -5,6 +5,7 @@ use crate::breaker::{Breaker, PASS, Target};
 use crate::deployment::{agent, node_of};
 use crate::processes::{Process, clean_command};
 use crate::programs;
+use crate::seed::{self, Chance};
 use crate::service::PASSWORD;
 use db::private::Shutdown;
 use db::testing::{OwnCluster, TestDatabase};
@@ -21,6 +22,8 @@ use tokio_postgres::config::Host;
 const RESTART_PAUSE_MS: u64 = 200;
 /// More starts than this in a row mean that it will never serve.
 const STARTS_MAX: usize = 50;
+/// Below those that systems give to outgoing connections, above those of well-known services.
+const PORTS: (u16, u16) = (12_000, 32_000);
 
 pub struct Fleet {
     pub agents: Vec<Member>,
@@ -289,8 +292,14 @@ impl Member {
     }
 }
 
-/// Free when looked at. It must be known before the server starts, since the breaker in front of it is announced.
+/// Free when looked at. It must be known before the server starts, since the breaker in front of it is announced; and it
+/// must not be one that the system gives to an outgoing connection while the server is away.
 fn free_address(seat: &Seat) -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    SocketAddr::new(seat.host, free.port())
+    let mut chance = Chance::new(seed::fresh());
+    loop {
+        let port = PORTS.0 + chance.below(usize::from(PORTS.1 - PORTS.0)) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return SocketAddr::new(seat.host, port);
+        }
+    }
 }

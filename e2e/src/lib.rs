@@ -9,9 +9,8 @@
 //! - [`deployment`]: an agent and some nodes as processes; [`standalone`]: everything in one.
 //! - [`tour`]: sessions of people, written down as pages and replayed.
 //! - [`fleet`]: all of it with a [`breaker`] in every connection; [`faults`] that happen to it; [`load`], the people meanwhile;
-//!   [`history`], what they saw; [`check`], what is wrong with that; [`chaos`], a whole run; [`proof`],
-//!   many of them as one table. [`seed`]: chance that can be
-//!   had again. [`caller`]: somebody who uses the client's own way in this process.
+//!   [`history`], what they saw; [`check`], what is wrong with that; [`chaos`], a whole run; [`proof`], many of them as one
+//!   table. [`seed`]: chance that can be had again. [`caller`]: somebody who uses the client's own way in this process.
 //! - [`gaceta`]: somebody who uses the client from a shell; [`terminal`]: somebody at a terminal, and [`screen`]: what is
 //!   to be seen on it.
 //! - [`hostile`]: texts that want to harm a terminal, and how one sees that they did not.

@@ -63,6 +63,8 @@ async fn leader_writes(client: &Client) -> Vec<Entry> {
     for (table, order, row) in [
         ("events", "event_id", "event_id || ' ' || kind || ' ' || subject"),
         ("load_samples", "at", "at::text"),
+        ("node_samples", "at, node_id", "at || ' ' || node_id"),
+        ("assignments", "assigned_at, area_id", "assigned_at || ' area ' || area_id"),
     ] {
         let known = client.query_one("select to_regclass($1) is not null", &[&table]).await.unwrap();
         if !known.get::<_, bool>(0) {

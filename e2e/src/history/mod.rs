@@ -2,7 +2,7 @@
 //! what PostgreSQL holds in the end. [`crate::check`] judges it, during the run's own process or later from its file.
 //!
 //! - [`recorder`]: collects it in memory while the run goes on.
-//! - [`file`]: one JSON line for each entry, there and back.
+//! - [`mod@file`]: one JSON line for each entry, there and back.
 //! - [`ended`]: the final state, read from PostgreSQL straight and through `verify`.
 //!
 //! Times are microseconds since the run began, by the monotonic clock of the one process that records.
