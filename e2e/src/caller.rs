@@ -1,13 +1,13 @@
 //! Somebody who uses the client's own way to the service (agents, nodes, retries, hedging, one deadline for all) in this
 //! process: what an operation of the client takes, without a process for each.
 
-use crate::person::Person;
+use crate::person::{Person, pause};
 use client::exit::Failure;
 use client::render::Output;
 use client::session::Session;
 use client::settings::Settings;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uuid::Uuid;
 use wire::{
@@ -46,9 +46,15 @@ impl Caller {
         self.session.node(&located.nodes, request).await
     }
 
+    /// A node that answers that its database is away is no definite answer: asked again, as `gaceta post` does it.
     pub async fn post(&self, area: &str, post: Post) -> Result<Posted, Failure> {
-        let mut results = self.post_all(area, vec![post]).await?;
-        Ok(results.remove(0)?)
+        let deadline = Instant::now() + self.session.settings.timeout;
+        loop {
+            match self.post_all(area, vec![post.clone()]).await?.remove(0) {
+                Err(error) if error.code.is_retryable() && Instant::now() < deadline => pause().await,
+                definite => return Ok(definite?),
+            }
+        }
     }
 
     pub async fn post_all(
