@@ -52,11 +52,7 @@ pub async fn sample(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>
     loop {
         agent.live.passed(Instant::now(), |settings| settings.sample_interval_ms).await;
         let reports: Vec<(Uuid, NodeReport)> = lock(&reports).clone().into_iter().collect();
-        let written = match load::sample(&db, term.agent_id, term.epoch, &reports).await {
-            Ok(false) => Err(db::Error::LeaseLost),
-            written => written.map(drop),
-        };
-        if is_over(written, "sampling the load") {
+        if is_over(load::sample(&db, term, &reports).await, "sampling the load") {
             return Ending::Lost;
         }
     }

@@ -19,6 +19,7 @@ const RENEWAL_RETRY_MS: u64 = 200;
 const DOUBTS_REST_MS: u64 = 30_000;
 /// How long handing on may take; without an answer the lease ends by itself.
 const RELEASE_WAIT_MS: u64 = 1_000;
+
 /// How a term ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

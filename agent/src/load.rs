@@ -2,6 +2,7 @@
 
 use crate::Agent;
 use crate::control::node_of;
+use db::leader::Term;
 use db::samples::{self, Load, Sample};
 use server::{Failure, token_hash};
 use uuid::Uuid;
@@ -10,15 +11,10 @@ use wire::{AgentReply, LoadSample, NodeReport, Token};
 /// Samples in one answer: more than the columns of any terminal.
 const SAMPLES_MAX: i64 = 720;
 
-/// Writes what the live nodes reported, and their sum. `false`: this agent leads no more.
-pub async fn sample(
-    db: &db::Db,
-    agent_id: Uuid,
-    epoch: i64,
-    reports: &[(Uuid, NodeReport)],
-) -> db::Result<bool> {
+/// Writes what the live nodes reported, and their sum.
+pub async fn sample(db: &db::Db, term: Term, reports: &[(Uuid, NodeReport)]) -> db::Result<()> {
     let loads: Vec<(Uuid, Load)> = reports.iter().map(|(id, report)| (*id, from_wire(report.load))).collect();
-    samples::write(db, agent_id, epoch, &loads).await
+    samples::write(db, term, &loads).await
 }
 
 /// The load of the last `span_s` seconds, and of each node now.

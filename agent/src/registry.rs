@@ -51,23 +51,21 @@ fn in_order(area_id: i64, session: usize, mut assigned: Vec<Node>, mut others: V
 
 /// A node says that its row is there. The row is what counts; the node must answer at its address, too.
 pub async fn announce(agent: &Agent, node_id: Uuid) -> Result<AgentReply, Failure> {
-    let nodes = db::nodes::list(&agent.db).await?;
-    let Some(node) = nodes.into_iter().find(|node| node.node_id == node_id) else {
+    let Some(address) = db::nodes::address(&agent.db, node_id).await? else {
         let text = format!("no node {node_id} is in the database: register there first");
         return Err(ErrorReply::new(wire::ErrorCode::NotFound, text).into());
     };
-    let check = checks::ask(&node.address, None, NodeRequest::Check, Duration::from_millis(CHECK_WAIT_MS));
+    let check = checks::ask(&address, None, NodeRequest::Check, Duration::from_millis(CHECK_WAIT_MS));
     let answers = match check.await {
         Some(NodeReply::Checked(status)) => status.node_id == node_id && !status.draining,
         _ => false,
     };
     if !answers {
-        let text =
-            format!("node {node_id} does not answer at {}: is this where agents reach it?", node.address);
+        let text = format!("node {node_id} does not answer at {address}: is this where agents reach it?");
         return Err(ErrorReply::unavailable(text).into());
     }
     let already = db::nodes::announced(&agent.db, node_id).await?.unwrap_or(false);
-    tracing::info!(%node_id, address = node.address, already, "node announced itself");
+    tracing::info!(%node_id, address, already, "node announced itself");
     Ok(AgentReply::Done { already })
 }
 

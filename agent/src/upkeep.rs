@@ -10,6 +10,8 @@ use tokio::time::sleep;
 
 /// None of it is urgent.
 const INTERVAL_MS: u64 = 60_000;
+/// Between two steps of what goes in several: each holds the lease, and renewing waits for it.
+const STEP_PAUSE_MS: u64 = 100;
 
 pub async fn run(agent: Arc<Agent>, db: Db, term: Term) -> Ending {
     while !is_over(clear(&agent, &db, term).await, "upkeep") {
@@ -23,9 +25,12 @@ async fn clear(agent: &Agent, db: &Db, term: Term) -> db::Result<()> {
     db::agents::forget_lost(db, term).await?;
     db::sessions::forget_ended(db, term).await?;
     let settings = agent.live.settings();
-    db::events::forget_old(db, term, settings.event_keep_s).await?;
-    match db::samples::forget_old(db, term.agent_id, term.epoch, settings.sample_keep_s).await {
-        Ok(false) => Err(db::Error::LeaseLost),
-        forgotten => forgotten.map(drop),
+    while db::events::forget_old(db, term, settings.event_keep_s).await? {
+        sleep(Duration::from_millis(STEP_PAUSE_MS)).await;
     }
+    // Many nodes write more in a minute than one step takes away.
+    while db::samples::forget_old(db, term, settings.sample_keep_s).await? {
+        sleep(Duration::from_millis(STEP_PAUSE_MS)).await;
+    }
+    Ok(())
 }

@@ -105,11 +105,13 @@ create table events (
     detail jsonb not null default '{}'
 );
 create index on events (at);
+create index on events (split_part(kind, '.', 1), event_id); -- the last ones of a few families, among millions of others
 
 -- Retention. `heads.expired_through` says what has expired; the bodies go afterwards, in small steps, up to `cleared_through`.
 create table retention (
     area_id bigint primary key references areas,
-    cleared_through bigint not null
+    cleared_through bigint not null,
+    event_id bigint                      -- the event that tells what has expired lately; the next one may only lengthen it
 );
 
 -- The last number after `after` whose article is older than `moment`, or `after`. Numbers are dense and their times rise
@@ -154,6 +156,10 @@ begin
     return least(due, greatest(seen, posted_before(area, head.expired_through, due,
         now() - greatest(keep_unread_s_max, keep_for_s) * interval '1 s')));
 end $$;
+
+-- What is purged is found by its area, ended subscriptions too.
+create index subscriptions_of_area on subscriptions (area_id);
+drop index subscriptions_area_id_idx;
 
 -- An area that is being purged is gone for everybody: it cannot be restored any more.
 alter table areas add column purging_at timestamptz;

@@ -53,13 +53,13 @@ pub struct Found {
     pub to: &'static str,
 }
 
-/// Writes the row of a node that has just started, or of one that was out. An older row of the same address was a node that
-/// is no more; what an administrator wanted of it holds for this one.
+/// Writes the row of a node that has just started, or of one that was out. What an administrator wanted of an older one at the
+/// same address holds for this one. That older row stays until this node has answered there: an address that somebody gave
+/// to two nodes by mistake must not take the register away from the one that really has it.
 pub async fn register(db: &Db, node_id: Uuid, address: &str, version: &str) -> Result<()> {
     db.query(
-        "with gone as (delete from nodes where address = $2 and node_id <> $1 returning drained_at),
-              kept as (insert into nodes (node_id, address, version, drained_at)
-                       select $1, $2, $3, (select max(drained_at) from gone)
+        "with kept as (insert into nodes (node_id, address, version, drained_at)
+                       select $1, $2, $3, (select max(drained_at) from nodes where address = $2 and node_id <> $1)
                        on conflict (node_id) do update set state = 'announced', state_at = now()
                         where nodes.state = 'out'
                        returning xmax = 0 as is_new)
@@ -84,15 +84,18 @@ pub async fn leave(db: &Db, node_id: Uuid) -> Result<()> {
     .map(drop)
 }
 
-/// A node has announced itself and answered. One that has just started is sent clients from now on; one that was out waits
-/// for the leader, who put it out and may not reach it. Returns whether it was live already; `None`: it is not registered.
+/// A node has announced itself and answered: older rows of its address were nodes that are no more. One that has just started
+/// is sent clients from now on; one that was out waits for the leader, who put it out and may not reach it. Returns whether it
+/// was live already; `None`: it is not registered.
 pub async fn announced(db: &Db, node_id: Uuid) -> Result<Option<bool>> {
     let row = db
         .query_opt(
             "with fresh as (update nodes set state = 'live', state_at = now()
                              where node_id = $1 and state = 'announced' and state_at = started_at returning address),
                   told as (insert into events (kind, subject, detail)
-                           select 'node.live', address, jsonb_build_object('node_id', $1::uuid) from fresh)
+                           select 'node.live', address, jsonb_build_object('node_id', $1::uuid) from fresh),
+                  gone as (delete from nodes old using nodes me
+                            where me.node_id = $1 and old.address = me.address and old.node_id <> $1)
              select state = 'live' from nodes where node_id = $1",
             &[&node_id],
         )
@@ -100,16 +103,23 @@ pub async fn announced(db: &Db, node_id: Uuid) -> Result<Option<bool>> {
     Ok(row.map(|row| row.get(0)))
 }
 
-/// All nodes but those that have left.
+/// All nodes but those that have left. Should there be too many, those that are out are the ones that can be spared.
 pub async fn list(db: &Db) -> Result<Vec<Node>> {
     let rows = db
         .query(
             "select node_id, address, state, drained_at is not null, weight from nodes
-              where state <> 'left' order by node_id limit $1",
+              where state <> 'left' order by state = 'out', node_id limit $1",
             &[&NODES_MAX],
         )
         .await?;
     Ok(rows.iter().map(node_of).collect())
+}
+
+/// The address of a node that has not left.
+pub async fn address(db: &Db, node_id: Uuid) -> Result<Option<String>> {
+    let row =
+        db.query_opt("select address from nodes where node_id = $1 and state <> 'left'", &[&node_id]).await?;
+    Ok(row.map(|row| row.get(0)))
 }
 
 fn node_of(row: &tokio_postgres::Row) -> Node {
@@ -138,6 +148,7 @@ pub async fn serving(db: &Db, area_id: i64) -> Result<(Vec<Node>, Vec<Node>)> {
 }
 
 /// Writes the states that the leader found, with an event for each. One that has changed by itself meanwhile stays as it is.
+/// Older rows of the address of one that answers now were nodes that are no more.
 pub async fn set_states(db: &Db, term: Term, found: &[Found]) -> Result<()> {
     let node_ids: Vec<Uuid> = found.iter().map(|found| found.node_id).collect();
     let from: Vec<&str> = found.iter().map(|found| found.from.as_str()).collect();
@@ -153,7 +164,9 @@ pub async fn set_states(db: &Db, term: Term, found: &[Found]) -> Result<()> {
          told as (insert into events (epoch, kind, subject, detail)
                   select lease.epoch, 'node.' || c.state, c.address,
                          jsonb_build_object('node_id', c.node_id, 'was', c.was) from lease, changed c
-                   where c.is_new or c.was <> 'announced' or c.state <> 'out')",
+                   where c.is_new or c.was <> 'announced' or c.state <> 'out'),
+         gone as (delete from nodes old using lease, changed c
+                   where c.state = 'live' and old.address = c.address and old.node_id <> c.node_id)",
         "1",
         &[&node_ids, &from, &to],
     )
@@ -273,17 +286,19 @@ pub async fn resume(db: &Db, token: &TokenHash, node: &str) -> Result<(Details, 
     steer(db, token, node, false).await
 }
 
-/// `node` is an address, or the beginning of an id.
+/// `node` is an address, or the beginning of an id. An address may have two rows for a moment, while a node follows another one:
+/// it is both that are meant.
 async fn steer(db: &Db, token: &TokenHash, node: &str, drains: bool) -> Result<(Details, bool)> {
     let row = db
         .query_settled(
             "with me as (select * from live_sessions where token_hash = $1),
-                  target as (select n.node_id, n.address from nodes n
+                  target as (select n.node_id, n.address, n.state = 'live' as is_live from nodes n
                               where n.address = $2
                                  or (length($2) >= $4 and starts_with(n.node_id::text, lower($2)))),
                   changed as (update nodes n set drained_at = case when $3 then now() end from me, target t
                                where me.role = 'admin' and n.node_id = t.node_id
-                                 and (select count(*) from target) = 1 and (n.drained_at is null) = $3
+                                 and (select count(distinct address) from target) = 1
+                                 and (n.drained_at is null) = $3
                               returning n.node_id, n.address),
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, case when $3 then 'node.drain' else 'node.resume' end,
@@ -292,8 +307,9 @@ async fn steer(db: &Db, token: &TokenHash, node: &str, drains: bool) -> Result<(
                            select case when $3 then 'node.drained' else 'node.resumed' end, c.address,
                                   jsonb_build_object('node_id', c.node_id) from changed c)
              select (select role from me), exists (select from changed),
-                    (select count(*) from target), (select min(node_id::text) from target),
-                    (select string_agg(address, ', ' order by address) from target)",
+                    (select count(distinct address) from target),
+                    (select node_id from target order by is_live desc, node_id desc limit 1),
+                    (select string_agg(distinct address, ', ') from target)",
             &[&token.as_bytes(), &node, &drains, &ID_PREFIX_CHARS_MIN],
             1,
         )
@@ -307,8 +323,7 @@ async fn steer(db: &Db, token: &TokenHash, node: &str, drains: bool) -> Result<(
     match row.get::<_, i64>(2) {
         0 => Err(unknown()),
         1 => {
-            let node_id = row.get::<_, &str>(3).parse().map_err(|_| Error::Unexpected("no id".into()))?;
-            let details = details_of(db, Some(node_id)).await?.pop().ok_or_else(unknown)?;
+            let details = details_of(db, row.get(3)).await?.pop().ok_or_else(unknown)?;
             Ok((details, !row.get::<_, bool>(1)))
         }
         _ => {

@@ -16,6 +16,8 @@ const STEP_ROWS_MAX: i64 = 500;
 const STEP_BYTES_MAX: i64 = 4 * 1024 * 1024;
 /// Areas of one look. Where much is old and unread it asks for all their subscriptions: with 200 in each, some 40 ms.
 const LOOK_AREAS_MAX: i64 = 100;
+/// What expires of an area within such a time is told by one event: where people post all the time, something expires at every look.
+const EVENT_S: f64 = 3_600.0;
 
 /// What an area's `keep_for_s` or `keep_count` is, at least, that keeps everything, whatever the service's default says. (`NULL` is
 /// that default.) So much that it limits nothing: as many seconds before today there was no time that the database knows.
@@ -129,7 +131,7 @@ pub async fn due(db: &Db, limits: &Limits, after: i64) -> Result<(Due, Option<i6
     Ok((due, last))
 }
 
-/// Lets the beginning of an area expire, and writes an event about it. `None`: there was nothing to expire.
+/// Lets the beginning of an area expire, and tells it in an event. `None`: there was nothing to expire.
 pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Result<Option<Expired>> {
     let row = term
         .write(
@@ -144,10 +146,20 @@ pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Resul
                   raised as (update heads h set expired_through = area.through from lease, area
                               where h.area_id = area.area_id and h.expired_through < area.through
                              returning h.area_id),
+                  young as (select event_id from retention join area using (area_id) join events e using (event_id), lease
+                             where e.epoch = lease.epoch and e.at > now() - $7::float8 * interval '1 s'),
+                  lengthened as (update events e
+                                    set detail = e.detail || jsonb_build_object('through', area.through, 'unread_by',
+                                            greatest(unread_by, (e.detail ->> 'unread_by')::bigint))
+                                   from lease, area, readers, raised, young where e.event_id = young.event_id),
                   told as (insert into events (epoch, kind, subject, detail)
                            select lease.epoch, 'area.expired', area.name,
                                   jsonb_build_object('from', before + 1, 'through', through, 'unread_by', unread_by)
-                             from lease, area, readers, raised)",
+                             from lease, area, readers, raised where not exists (select from young)
+                           returning event_id),
+                  noted as (insert into retention (area_id, cleared_through, event_id)
+                            select area.area_id, 0, told.event_id from area, told
+                            on conflict (area_id) do update set event_id = excluded.event_id)",
                 through = through("$4", "$5", "$6")
             ),
             "exists (select from raised), area.name, area.before + 1, area.through, readers.unread_by
@@ -157,6 +169,7 @@ pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Resul
                 &limits.keep_for_s,
                 &limits.keep_count,
                 &limits.keep_unread_s_max,
+                &EVENT_S,
             ],
         )
         .await?;

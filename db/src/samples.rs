@@ -2,9 +2,11 @@
 //!
 //! Only the leader writes them, stamped with its epoch; the next one continues the series.
 
+use crate::leader::Term;
 use crate::sessions::TokenHash;
 use crate::{Db, Result, audit};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// What a node does; also a sum or a mean over nodes. The columns of both tables, in the order of [`COLUMNS`].
@@ -75,67 +77,56 @@ pub struct Sample {
     pub mean: Load,
 }
 
-/// Writes what each node reported, and their sum. `false`: this agent leads no more, and nothing was written.
-pub async fn write(db: &Db, agent_id: Uuid, epoch: i64, reports: &[(Uuid, Load)]) -> Result<bool> {
+/// Writes what each node reported, and their sum.
+pub async fn write(db: &Db, term: Term, reports: &[(Uuid, Load)]) -> Result<()> {
     let node_ids: Vec<Uuid> = reports.iter().map(|(node_id, _)| *node_id).collect();
     let column = |kind: usize| -> Vec<f64> { reports.iter().map(|(_, load)| load.columns()[kind]).collect() };
     let columns: [Vec<f64>; 10] = std::array::from_fn(column);
     let unnested = (4..14).map(|n| format!("${n}::double precision[]")).collect::<Vec<_>>().join(", ");
     let sums: Vec<String> =
         COLUMNS.split(',').map(|name| format!("coalesce(sum({}), 0)", name.trim())).collect();
-    let row = db
-        .query_one(
-            &format!(
-                "with lease as (select epoch, clock_timestamp() as at from lease($1, $2) epoch),
-                      given as (select * from unnest($3::uuid[], {unnested}) as g (node_id, {COLUMNS})),
-                      of_nodes as (insert into node_samples (at, epoch, node_id, {COLUMNS})
-                                   select lease.at, lease.epoch, given.* from lease, given),
-                      of_all as (insert into load_samples (at, epoch, nodes, {COLUMNS})
-                                 select lease.at, lease.epoch, s.*
-                                   from lease, (select count(*)::integer, {sums} from given) s)
-                 select exists (select from lease)",
-                sums = sums.join(", ")
-            ),
-            &[
-                &agent_id,
-                &epoch,
-                &node_ids,
-                &columns[0],
-                &columns[1],
-                &columns[2],
-                &columns[3],
-                &columns[4],
-                &columns[5],
-                &columns[6],
-                &columns[7],
-                &columns[8],
-                &columns[9],
-            ],
-        )
-        .await?;
-    Ok(row.get(0))
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&node_ids];
+    params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+    term.write(
+        db,
+        &format!(
+            "stamp as (select clock_timestamp() as at, epoch from lease),
+             given as (select * from unnest($3::uuid[], {unnested}) as g (node_id, {COLUMNS})),
+             of_nodes as (insert into node_samples (at, epoch, node_id, {COLUMNS})
+                          select stamp.*, given.* from stamp, given),
+             of_all as (insert into load_samples (at, epoch, nodes, {COLUMNS})
+                        select stamp.*, s.* from stamp, (select count(*)::integer, {sums} from given) s)",
+            sums = sums.join(", ")
+        ),
+        "1",
+        &params,
+    )
+    .await
+    .map(drop)
 }
 
-/// Rows forgotten by one statement: some minutes' worth of many nodes, done in some milliseconds.
+/// Rows of each table forgotten by one statement, done in some ten milliseconds.
 const FORGET_ROWS_MAX: i64 = 5_000;
 
-/// Forgets what is older than `keep_s` seconds, some rows at a time. `false`: this agent leads no more.
-pub async fn forget_old(db: &Db, agent_id: Uuid, epoch: i64, keep_s: i64) -> Result<bool> {
-    let row = db
-        .query_one(
-            "with lease as (select epoch from lease($1, $2) epoch),
-                  before as (select now() - make_interval(secs => $3::bigint) as at),
-                  of_nodes as (delete from node_samples s using lease
-                                where (s.at, s.node_id) in (select x.at, x.node_id from node_samples x, before
-                                                             where x.at < before.at order by x.at limit $4)),
-                  of_all as (delete from load_samples s using lease
-                              where s.at in (select x.at from load_samples x, before
-                                              where x.at < before.at order by x.at limit $4))
-             select exists (select from lease)",
-            &[&agent_id, &epoch, &keep_s, &FORGET_ROWS_MAX],
+/// Forgets what is older than `keep_s` seconds, some rows at a time. `true`: there may be more.
+pub async fn forget_old(db: &Db, term: Term, keep_s: i64) -> Result<bool> {
+    let row = term
+        .write(
+            db,
+            "before as (select now() - make_interval(secs => $3::bigint) as at),
+             of_nodes as (delete from node_samples s using lease
+                           where (s.at, s.node_id) in (select x.at, x.node_id from node_samples x, before
+                                                        where x.at < before.at order by x.at limit $4)
+                          returning 1),
+             of_all as (delete from load_samples s using lease
+                         where s.at in (select x.at from load_samples x, before
+                                         where x.at < before.at order by x.at limit $4)
+                        returning 1)",
+            "greatest((select count(*) from of_nodes), (select count(*) from of_all))",
+            &[&keep_s, &FORGET_ROWS_MAX],
         )
         .await?;
-    Ok(row.get(0))
+    Ok(row.get::<_, i64>(1) == FORGET_ROWS_MAX)
 }
 
 /// The samples of the last `span_s` seconds for an administrator, oldest first: at most `rows_max`, evenly taken.

@@ -179,6 +179,62 @@ async fn a_node_at_the_address_of_a_drained_one_is_drained_too() {
 }
 
 #[tokio::test]
+async fn an_address_that_two_nodes_claim_is_the_ones_that_answers_there() {
+    let agents = Agents::new().await;
+    let term = agents.take(agents.one).await.unwrap();
+    let listed = async || -> Vec<(Uuid, String)> {
+        let nodes = nodes::list(&agents.db).await.unwrap();
+        nodes.into_iter().map(|node| (node.node_id, node.state)).collect()
+    };
+    let [first, second, third] = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    nodes::register(&agents.db, first, "node:8005", "1").await.unwrap();
+    nodes::announced(&agents.db, first).await.unwrap();
+    let both = [(first, "live".into()), (second, "announced".into())];
+    for _ in 0..2 {
+        nodes::register(&agents.db, second, "node:8005", "1").await.unwrap();
+        assert_eq!(listed().await, both, "whoever only claims it takes nothing away");
+    }
+    assert_eq!(agents.number("select count(*) from events where kind = 'node.registered'").await, 2);
+    nodes::announced(&agents.db, second).await.unwrap();
+    assert_eq!(listed().await, [(second, "live".into())], "it has answered");
+    nodes::register(&agents.db, third, "node:8005", "1").await.unwrap();
+    agents.put_live(term, third).await.unwrap();
+    assert_eq!(listed().await, [(third, "live".into())], "it has answered the leader");
+}
+
+#[tokio::test]
+async fn what_is_wanted_of_an_address_is_wanted_of_both_nodes_while_one_follows_the_other() {
+    let agents = Agents::new().await;
+    agents
+        .sql(
+            "with u as (insert into users (name, name_key, password_hash, role) values ('a', 'a', '', 'admin')
+                        returning user_id)
+             insert into sessions (token_hash, user_id, label, expires_at)
+             select sha256(decode(repeat('07', 32), 'hex')), user_id, '', now() + interval '1 day' from u",
+        )
+        .await;
+    let token = gaceta_db::TokenHash::of(&[7; 32]);
+    let [first, second, other] = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    nodes::register(&agents.db, first, "node:8005", "1").await.unwrap();
+    nodes::announced(&agents.db, first).await.unwrap();
+    nodes::register(&agents.db, second, "node:8005", "1").await.unwrap();
+    nodes::register(&agents.db, other, "other:8005", "1").await.unwrap();
+    let (node, already) = nodes::drain(&agents.db, &token, "node:8005").await.unwrap();
+    assert_eq!((node.node_id, node.drained_at_us.is_some(), already), (first, true, false));
+    assert!(nodes::drain(&agents.db, &token, "node:8005").await.unwrap().1);
+    let drained = nodes::list(&agents.db).await.unwrap();
+    assert_eq!(drained.iter().map(|node| node.drained).collect::<Vec<_>>(), [true, true, false]);
+    nodes::announced(&agents.db, second).await.unwrap();
+    let (node, already) = nodes::resume(&agents.db, &token, "node:8005").await.unwrap();
+    assert_eq!((node.node_id, node.drained_at_us, already), (second, None, false));
+    let unclear = nodes::drain(&agents.db, &token, &second.to_string()[..4]).await;
+    assert!(
+        matches!(&unclear, Err(Error::Invalid(text)) if text.contains("node:8005, other:8005")),
+        "{unclear:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_node_that_was_put_out_waits_for_the_leader_and_a_new_one_does_not() {
     let agents = Agents::new().await;
     let node_id = agents.node().await;
@@ -227,7 +283,7 @@ async fn what_is_old_is_forgotten_and_what_is_young_is_kept() {
     assert_eq!(kept, "left live out", "a drained one that left is one that an administrator wanted so");
     gaceta_db::agents::forget_lost(&agents.db, term).await.unwrap();
     assert_eq!(agents.number("select count(*) from agents").await, 3);
-    gaceta_db::events::forget_old(&agents.db, term, 3_600).await.unwrap();
+    assert!(!gaceta_db::events::forget_old(&agents.db, term, 3_600).await.unwrap(), "that was all");
     assert_eq!(agents.number("select count(*) from events where kind <> 'young'").await, 0);
     assert_eq!(agents.number("select count(*) from events").await, 1);
     gaceta_db::sessions::forget_ended(&agents.db, term).await.unwrap();

@@ -298,6 +298,32 @@ async fn i1_what_expired_loses_its_body_in_steps_and_keeps_its_identity() {
 }
 
 #[tokio::test]
+async fn what_expires_bit_by_bit_is_one_event_for_an_hour_and_a_leader() {
+    let house = House::new(1).await;
+    let area_id = house.filled("news", 3, keep(None, Some(1))).await;
+    let after_one_more = async |house: &House, n: i64| {
+        house.post(area_id, Uuid::from_u128(n as u128), "more").await.unwrap();
+        house.read_all(area_id).await;
+        retention::expire(&house.db, house.term, area_id, &LIMITS).await.unwrap();
+        let events = house.events().await;
+        events.into_iter().map(|(epoch, _, _, detail)| (epoch, detail)).collect::<Vec<_>>()
+    };
+    let told = |from, through| format!(r#"{{"from": {from}, "through": {through}, "unread_by": 0}}"#);
+    house.expire(area_id, &LIMITS).await.unwrap();
+    assert_eq!(after_one_more(&house, 4).await, [(EPOCH, told(1, 3))]);
+    house.clear(area_id).await;
+    assert_eq!(after_one_more(&house, 5).await, [(EPOCH, told(1, 4))]);
+    house.db.query("update events set at = at - interval '61 minutes'", &[]).await.unwrap();
+    assert_eq!(after_one_more(&house, 6).await, [(EPOCH, told(1, 4)), (EPOCH, told(5, 5))]);
+    house.db.query("update leader set epoch = epoch + 1", &[]).await.unwrap();
+    let next = House { term: Term { epoch: EPOCH + 1, ..house.term }, ..house };
+    let told = [(EPOCH, told(1, 4)), (EPOCH, told(5, 5)), (EPOCH + 1, told(6, 6))];
+    assert_eq!(after_one_more(&next, 7).await, told, "of each event one leader wrote all");
+    let cleared = "select cleared_through from retention where area_id = $1";
+    assert_eq!(next.number(cleared, area_id).await, 3, "the event has nothing to do with that");
+}
+
+#[tokio::test]
 async fn bodies_go_in_steps_that_are_bounded_in_rows_and_bytes() {
     let house = House::new(1).await;
     let area_id = house.area("news", keep(None, Some(1))).await;

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
+use gaceta_db::leader::Term;
 use gaceta_db::samples::{self, Load};
-use gaceta_db::{Db, TokenHash, testing};
+use gaceta_db::{Db, Error, TokenHash, testing};
 use uuid::Uuid;
 
-async fn lead(db: &Db, agent_id: Uuid, epoch: i64) {
+/// The term of an agent that leads from now on.
+async fn lead(db: &Db, epoch: i64) -> Term {
+    let term = Term { agent_id: Uuid::now_v7(), epoch };
     let sql = "update leader set holder = $1, epoch = $2, expires_at = now() + interval '1 hour'";
-    db.query(sql, &[&agent_id, &epoch]).await.unwrap();
+    db.query(sql, &[&term.agent_id, &epoch]).await.unwrap();
+    term
 }
 
 /// An administrator's session.
@@ -34,16 +38,17 @@ async fn i7_only_the_leader_writes_samples_and_sums_are_those_of_the_live_nodes(
     let database = testing::database().await;
     let db = Db::new(&database.dsn).unwrap();
     let token = admin(&db).await;
-    let (old, new) = (Uuid::now_v7(), Uuid::now_v7());
     let reports = [(Uuid::now_v7(), load(1.0)), (Uuid::now_v7(), load(4.0))];
 
-    lead(&db, old, 1).await;
-    assert!(samples::write(&db, old, 1, &reports).await.unwrap());
-    assert!(samples::write(&db, old, 1, &[]).await.unwrap(), "no node is a sample, too");
-    lead(&db, new, 2).await;
-    assert!(!samples::write(&db, old, 1, &reports).await.unwrap(), "its time is over");
-    assert!(!samples::write(&db, old, 2, &reports).await.unwrap(), "the epoch of another one");
-    assert!(samples::write(&db, new, 2, &reports[..1]).await.unwrap());
+    let old = lead(&db, 1).await;
+    samples::write(&db, old, &reports).await.unwrap();
+    samples::write(&db, old, &[]).await.unwrap(); // no node is a sample, too
+    let new = lead(&db, 2).await;
+    for (term, why) in [(old, "its time is over"), (Term { epoch: 2, ..old }, "the epoch of another one")] {
+        let refused = samples::write(&db, term, &reports).await;
+        assert!(matches!(refused, Err(Error::LeaseLost)), "{why}: {refused:?}");
+    }
+    samples::write(&db, new, &reports[..1]).await.unwrap();
 
     let found = samples::list(&db, &token, 60, 100).await.unwrap();
     let told: Vec<_> = found.iter().map(|s| (s.epoch, s.nodes, s.sum.posts_s, s.mean.posts_s)).collect();
@@ -59,10 +64,9 @@ async fn a_long_time_is_thinned_and_what_is_old_is_forgotten() {
     let database = testing::database().await;
     let db = Db::new(&database.dsn).unwrap();
     let token = admin(&db).await;
-    let agent_id = Uuid::now_v7();
-    lead(&db, agent_id, 1).await;
+    let term = lead(&db, 1).await;
     for _ in 0..20 {
-        assert!(samples::write(&db, agent_id, 1, &[(Uuid::now_v7(), load(1.0))]).await.unwrap());
+        samples::write(&db, term, &[(Uuid::now_v7(), load(1.0))]).await.unwrap();
     }
     assert_eq!(samples::list(&db, &token, 60, 10).await.unwrap().len(), 10);
     assert_eq!(samples::list(&db, &token, 60, 7).await.unwrap().len(), 7);
@@ -71,9 +75,23 @@ async fn a_long_time_is_thinned_and_what_is_old_is_forgotten() {
     for table in ["load_samples", "node_samples"] {
         db.query(&format!("update {table} set at = at - interval '2 days'"), &[]).await.unwrap();
     }
-    assert!(samples::write(&db, agent_id, 1, &[]).await.unwrap());
-    assert!(!samples::forget_old(&db, Uuid::now_v7(), 1, 86_400).await.unwrap(), "only the leader forgets");
-    assert!(samples::forget_old(&db, agent_id, 1, 86_400).await.unwrap());
+    samples::write(&db, term, &[]).await.unwrap();
+    let other = Term { agent_id: Uuid::now_v7(), ..term };
+    let refused = samples::forget_old(&db, other, 86_400).await;
+    assert!(matches!(refused, Err(Error::LeaseLost)), "only the leader forgets: {refused:?}");
+    // A thousand nodes write more in a minute than goes in one step.
+    db.query(
+        "insert into node_samples select now() - interval '3 days', gen_random_uuid(), 1, 1,1,1,1,1,1,1,1,1,1
+           from generate_series(1, 12000)",
+        &[],
+    )
+    .await
+    .unwrap();
+    let mut steps = 1;
+    while samples::forget_old(&db, term, 86_400).await.unwrap() {
+        steps += 1;
+    }
+    assert_eq!(steps, 3);
     let left = db
         .query_one("select (select count(*) from load_samples), (select count(*) from node_samples)", &[])
         .await

@@ -53,8 +53,8 @@ impl Counts {
     fn rates(&self, now: Instant) -> [f64; KINDS] {
         let counters =
             [&self.posts, &self.reads, &self.follows, &self.deletes, &self.others, &self.deliveries];
-        let counts = counters.map(|counter| counter.load(Ordering::Relaxed));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = counters.map(|counter| counter.load(Ordering::Relaxed)); // under the lock: none is less than what was told
         // The youngest that is at least a window old is where the window begins.
         while told.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
             told.pop_front();
