@@ -49,6 +49,18 @@ async fn connect_once_started(database_url: &str) -> Result<Connected> {
     }
 }
 
+/// Applies the migrations up to this version only: a database of an older release, for tests of upgrades.
+#[cfg(feature = "testing")]
+pub async fn migrate_to(database_url: &str, version: i32) -> Result<()> {
+    let (mut client, connection) = connect(database_url).await?;
+    let driver = tokio::spawn(connection);
+    let runner = embedded::migrations::runner().set_target(refinery::Target::Version(version));
+    let migrated = runner.run_async(&mut client).await;
+    drop(client);
+    let _ = driver.await;
+    migrated.map(drop).map_err(|e| Error::Unexpected(e.to_string()))
+}
+
 async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
     let encoding: String = client.query_one("select current_setting('server_encoding')", &[]).await?.get(0);
     if encoding != "UTF8" {

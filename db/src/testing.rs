@@ -98,6 +98,15 @@ pub async fn database() -> TestDatabase {
     copy_of_template(cluster().await).await
 }
 
+/// A new database in the shared cluster as an older release left it: with the migrations up to this version.
+pub async fn database_of_version(version: i32) -> TestDatabase {
+    let postgres = cluster().await;
+    let name = next_name();
+    postgres.ensure_database(&name).await.expect("the test's database is created");
+    crate::migrate::migrate_to(&postgres.dsn(&name), version).await.expect("it is migrated so far");
+    TestDatabase { dsn: postgres.dsn(&name), name, admin_dsn: postgres.dsn("postgres") }
+}
+
 /// A cluster for this test alone; takes a second to make.
 pub async fn own_cluster() -> OwnCluster {
     migrated_cluster().await
@@ -115,8 +124,7 @@ async fn migrated_cluster() -> OwnCluster {
 }
 
 async fn copy_of_template(postgres: &PrivatePostgres) -> TestDatabase {
-    static NUMBER: AtomicU32 = AtomicU32::new(1);
-    let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let name = next_name();
     let admin_dsn = postgres.dsn("postgres");
     let statement = format!("create database {name} template {TEMPLATE}");
     connect(&admin_dsn).await.batch_execute(&statement).await.expect("the test's database is created");
@@ -125,6 +133,11 @@ async fn copy_of_template(postgres: &PrivatePostgres) -> TestDatabase {
     let own_id = "update service set service_id = gen_random_uuid()";
     database.client().await.batch_execute(own_id).await.expect("the test's database gets an id");
     database
+}
+
+fn next_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn connect(dsn: &str) -> tokio_postgres::Client {

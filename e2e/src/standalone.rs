@@ -38,8 +38,7 @@ impl Place {
             place.as_nobody = true;
             chown(place.directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
             // The build's own directory may be closed to others.
-            fs::copy(crate::programs::path("gaceta-standalone"), place.directory.path().join("standalone"))
-                .unwrap();
+            crate::programs::copy("gaceta-standalone", &place.directory.path().join("standalone"));
         }
         Some(place)
     }

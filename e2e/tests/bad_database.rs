@@ -223,25 +223,36 @@ async fn i1_a_full_disk_refuses_posts_which_wait_and_nothing_is_lost() {
 
 // ---- another schema -----------------------------------------------------------------------------------------------
 
+/// The database of the release before the last migration, with people, articles and a node in it.
 #[tokio::test]
-async fn an_older_schema_is_waited_for_and_then_told() {
-    let database = db::testing::database().await;
-    let client = database.client().await;
-    let back = "delete from refinery_schema_history where version > 1; drop table attempts cascade;
-                drop function attempt_wait_ms; drop function admit_attempt; drop function give_attempt_back;
-                drop function attempt_succeeded";
-    client.batch_execute(back).await.unwrap();
+async fn an_older_schema_is_waited_for_and_brought_up_with_what_is_in_it() {
+    let needed = db::migrate::SCHEMA_VERSION;
+    let database = db::testing::database_of_version(needed - 1).await;
+    let was_there = "
+        insert into users (name, name_key, password_hash) values ('Eve', 'eve', 'none');
+        insert into areas (creation_id, name, name_key, keep_count) values (gen_random_uuid(), 'News', 'news', 5);
+        insert into heads (area_id, last_seq, last_posted_at) select area_id, 1, now() from areas;
+        insert into articles (area_id, seq, author_id, id, posted_at, body_hash, body)
+        select area_id, 1, user_id, gen_random_uuid(), now(), sha256('old'), 'old' from areas, users;
+        insert into nodes (node_id, address, version, state) values (gen_random_uuid(), '192.0.2.1:1', '0', 'live');
+        insert into settings (name, value) values ('registration', '\"open\"')";
+    database.client().await.batch_execute(was_there).await.unwrap();
     let db = db::Db::new(&database.dsn).unwrap();
     let error =
         db::migrate::wait_for_schema_within(&db, std::time::Duration::ZERO).await.unwrap_err().to_string();
-    for word in ["version 1", "needs 2", "start an agent of it first"] {
+    let versions = [format!("version {}", needed - 1), format!("needs {needed}")];
+    for word in versions.iter().map(String::as_str).chain(["start an agent of it first"]) {
         assert!(error.contains(word), "{word:?} in {error:?}");
     }
     // An agent of this release brings it up, and the node that waited goes on.
     programs::directory();
     let waiting = tokio::spawn(async move { db::migrate::wait_for_schema(&db).await });
-    Server::start("agent", agent(&database.dsn, "127.0.0.1:0")).await;
+    let deployment = Deployment::start_on(database, 1).await;
     waiting.await.unwrap().unwrap();
+    let ana = deployment.person("ana").await;
+    ana.json("subscribe news --from-start").await;
+    assert_eq!(ana.json("post news new").await["seq"], 2, "I2");
+    assert_eq!(ana.bodies("news").await, ["old", "new"]);
 }
 
 /// As during an upgrade: an agent of the next release has been here, and those of this one go on until they are replaced.

@@ -28,7 +28,7 @@ impl Ordinary {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         // Where the tests run as root, an ordinary user may not be able to enter the directory of the build.
-        fs::copy(gaceta_e2e::programs::path("gaceta"), directory.path().join("program")).unwrap();
+        gaceta_e2e::programs::copy("gaceta", &directory.path().join("program"));
         let home = directory.path().join("home");
         fs::create_dir(&home).unwrap();
         if rustix::process::geteuid().is_root() {
