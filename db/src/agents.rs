@@ -21,12 +21,14 @@ pub struct Agent {
     pub settings_version: Option<i64>,
 }
 
-/// An agent writes that it is there.
+/// An agent writes that it is there. A silent row at its address was of the process before it, which was killed.
 pub async fn seen(db: &Db, agent_id: Uuid, address: &str, version: &str) -> Result<()> {
     db.query(
-        "insert into agents (agent_id, address, version) values ($1, $2, $3)
+        "with replaced as (delete from agents where address = $2 and agent_id <> $1
+                                                and seen_at < now() - $4 * interval '1 s')
+         insert into agents (agent_id, address, version) values ($1, $2, $3)
          on conflict (agent_id) do update set seen_at = now()",
-        &[&agent_id, &address, &version],
+        &[&agent_id, &address, &version, &LIVE_S],
     )
     .await
     .map(drop)

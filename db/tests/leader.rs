@@ -288,3 +288,28 @@ async fn what_is_old_is_forgotten_and_what_is_young_is_kept() {
     assert_eq!(agents.number("select count(*) from events").await, 1);
     gaceta_db::sessions::forget_ended(&agents.db, term).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_agent_that_was_killed_is_replaced_by_the_next_one_at_its_address() {
+    let agents = Agents::new().await;
+    let seen = async |agent_id| gaceta_db::agents::seen(&agents.db, agent_id, "a:8000", "").await.unwrap();
+    seen(agents.one).await;
+    agents
+        .sql(
+            "insert into agents (agent_id, address, version, seen_at)
+             values (gen_random_uuid(), 'other:8000', '', now() - interval '1 minute')",
+        )
+        .await;
+    seen(agents.other).await;
+    assert_eq!(agents.number("select count(*) from agents").await, 3, "it may be another that lives");
+    agents
+        .sql(&format!("update agents set seen_at = now() - interval '6 s' where agent_id = '{}'", agents.one))
+        .await;
+    seen(agents.other).await;
+    assert_eq!(agents.number("select count(*) from agents where address = 'a:8000'").await, 1);
+    assert_eq!(
+        agents.number("select count(*) from agents").await,
+        2,
+        "silent ones elsewhere stay to be seen"
+    );
+}
