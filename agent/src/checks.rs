@@ -120,7 +120,8 @@ impl Rounds {
         if !found.is_empty() {
             db::nodes::set_states(&self.db, self.term, &found).await?;
             for Found { node_id, from, to } in &found {
-                tracing::info!(%node_id, was = from, is = to, "a node's state changed");
+                let address = nodes.iter().find(|node| node.node_id == *node_id).map(|node| &node.address);
+                tracing::info!(%node_id, address, was = from, is = to, "a node's state changed");
             }
         }
         // As they are now; a node may have left, or come, meanwhile.

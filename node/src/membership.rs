@@ -76,7 +76,7 @@ async fn announce(node: &Node, announcement: &Announcement) {
             // Every round fails alike while agents or database are away: said once.
             Err(reason) if reason == told => {}
             Err(reason) => {
-                tracing::warn!(%reason, "no agent knows this node yet");
+                tracing::warn!(%reason, "no agent takes this node's announcement");
                 told = reason;
             }
         }
