@@ -20,7 +20,7 @@ pub fn status(status: &Status, style: Style) -> Shown {
         let draining = node.draining.filter(|draining| *draining).map(|_| "draining".to_owned());
         server_row("node", &node.probe, draining)
     });
-    let head = ["", "!ADDRESS", ">MS", ">DATABASE MS", "!VERSION", "STATE"];
+    let head = ["", "!ADDRESS", ">MS", ">DATABASE MS", "!VERSION", "!STATE"];
     data += &table(head, agents.chain(nodes).collect(), style);
     let mut shown = Shown::data(data);
     if status.nodes.is_empty() {
