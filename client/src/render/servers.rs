@@ -18,13 +18,15 @@ pub fn node_list(nodes: &[NodeDetails], events: &[ServiceEvent], style: Style) -
         return Shown::note("No node is registered: nobody can read or post until one is started.");
     }
     let row = |node: &NodeDetails| {
+        // What one that is gone did last is nobody's load any more.
+        let load = node.load.filter(|_| node.state == NodeState::Live);
         [
             node.address.clone(),
             state_of(node),
             moment(node.state_at_us, style),
             node.areas.to_string(),
-            node.load.map_or("-".into(), |load| rate(requests_s(&load))),
-            node.load.map_or("-".into(), |load| rate(load.followers)),
+            load.map_or("-".into(), |load| rate(requests_s(&load))),
+            load.map_or("-".into(), |load| rate(load.followers)),
             node.version.clone(),
         ]
     };
@@ -72,7 +74,7 @@ pub fn agent_list(
 /// What happened last, under the table that it belongs to.
 fn events_table(events: &[ServiceEvent], style: Style) -> String {
     let row = |event: &ServiceEvent| {
-        [moment(event.at_us, style), event.kind.clone(), event.subject.clone(), detail_text(&event.detail)]
+        [moment(event.at_us, style), event.kind.clone(), event.subject.clone(), detail_text(event)]
     };
     if events.is_empty() {
         return String::new();
@@ -80,15 +82,23 @@ fn events_table(events: &[ServiceEvent], style: Style) -> String {
     "\n".to_owned() + &table(["!WHEN", "!WHAT", "WHOM", "DETAIL"], events.iter().map(row).collect(), style)
 }
 
-/// `was live, areas 3`: without ids, which are for programs and have their address beside them.
-fn detail_text(detail: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(detail) else { return detail.to_owned() };
+/// `3 areas`, `was live`: without ids, which are for programs and have their address beside them.
+fn detail_text(event: &ServiceEvent) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(&event.detail) else { return event.detail.clone() };
     let field = |(name, value): (&String, &Value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{} {value}", name.replace('_', " "))
+        match (name.as_str(), value.as_str()) {
+            ("areas", "1") => "1 area".into(),
+            ("areas", areas) => format!("{areas} areas"),
+            ("quarters", quarters) => format!("share {quarters}/4"),
+            (name, value) => format!("{} {value}", name.replace('_', " ")),
+        }
     };
-    let told: Vec<String> = fields.iter().filter(|(name, _)| !name.ends_with("_id")).map(field).collect();
-    told.join(", ")
+    // Which one it is that leads is told by its epoch, as in the table above.
+    let epoch =
+        event.epoch.filter(|_| event.kind.starts_with("leader.")).map(|epoch| format!("epoch {epoch}"));
+    let told = fields.iter().filter(|(name, _)| !name.ends_with("_id")).map(field);
+    epoch.into_iter().chain(told).collect::<Vec<String>>().join(", ")
 }
 
 pub fn load(span: Duration, samples: &[LoadSample], nodes: &[NodeDetails], style: Style) -> Shown {
@@ -108,7 +118,7 @@ pub fn load(span: Duration, samples: &[LoadSample], nodes: &[NodeDetails], style
     let mut data = table(head, rows, style);
     let columns = style.terminal.map_or(BARS_DEFAULT, |columns| columns.saturating_sub(BESIDE_BARS_COLUMNS));
     let bars_max = columns.clamp(8, BARS_MAX);
-    data += &format!("\nAll nodes together, the last {}:\n", duration_text(span.as_secs()));
+    data += &format!("\nAll nodes together, {}:\n", measured(span, samples, style));
     let lines: [(&str, OfLoad); 5] = [
         ("posts/s", |load| load.posts_s),
         ("requests/s", requests_s),
@@ -131,6 +141,18 @@ pub fn load(span: Duration, samples: &[LoadSample], nodes: &[NodeDetails], style
         shown.notes.push(format!("Leaders changed meanwhile: epochs {first} to {last}."));
     }
     shown
+}
+
+/// How far back the lines of bars go: less than was asked for where nobody measured then, or it was forgotten.
+fn measured(span: Duration, samples: &[LoadSample], style: Style) -> String {
+    let [first, .., last] = samples else { return "measured once".into() };
+    let measured_us = u128::from(last.at_us.saturating_sub(first.at_us).unsigned_abs());
+    // The first and the last are not at the very ends of what was asked for.
+    let slack_us = (span.as_micros() / 10).max(2 * measured_us / (samples.len() as u128 - 1));
+    if measured_us + slack_us >= span.as_micros() {
+        return format!("the last {}", duration_text(span.as_secs()));
+    }
+    format!("since {}", moment(first.at_us, style))
 }
 
 /// One figure of a load.
@@ -202,6 +224,22 @@ mod tests {
         LoadSample { at_us: nth * 5_000_000, epoch: 3, nodes: 2, sum, mean }
     }
 
+    fn node(address: &str) -> NodeDetails {
+        NodeDetails {
+            node_id: uuid::Uuid::nil(),
+            address: address.into(),
+            version: "0.1.0".into(),
+            state: NodeState::Live,
+            state_at_us: 0,
+            started_at_us: 0,
+            drained_at_us: None,
+            areas: 1,
+            settings_version: None,
+            load: None,
+            load_at_us: None,
+        }
+    }
+
     #[test]
     fn a_peak_is_seen_however_long_one_looks_back() {
         let mut values = vec![1.0; 1_000];
@@ -215,11 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_load_fits_a_screen() {
+    fn much_load_fits_a_screen() {
         let samples: Vec<LoadSample> = (0..720).map(|nth| sample(nth, nth as f64 * 100.0)).collect();
-        let shown = load(Duration::from_secs(86_400), &samples, &[], SCREEN).data;
+        let shown = load(Duration::from_secs(3_600), &samples, &[], SCREEN).data;
         assert!(shown.lines().all(|line| sanitise::columns(line) <= 80), "{shown}");
-        assert!(shown.contains("now 71900, highest 71900") && shown.contains("the last 1d"), "{shown}");
+        assert!(shown.contains("now 71900, highest 71900") && shown.contains("the last 1h"), "{shown}");
         let mean = shown.lines().find(|line| line.starts_with("mean")).unwrap();
         assert!(mean.ends_with(" 25"), "{mean}");
         assert!(load(Duration::from_secs(600), &[], &[], SCREEN).data.is_empty());
@@ -227,27 +265,48 @@ mod tests {
 
     #[test]
     fn what_happened_is_told_without_ids() {
-        assert_eq!(detail_text(r#"{"node_id": "0199", "was": "live", "areas": 3}"#), "areas 3, was live");
-        assert_eq!(detail_text("{}"), "");
-        assert_eq!(detail_text("not JSON"), "not JSON");
+        let told = |kind: &str, detail: &str| {
+            let (kind, detail) = (kind.to_owned(), detail.to_owned());
+            let event =
+                ServiceEvent { event_id: 1, at_us: 0, epoch: Some(7), kind, subject: "a:1".into(), detail };
+            detail_text(&event)
+        };
+        assert_eq!(told("node.out", r#"{"node_id": "0199", "was": "live"}"#), "was live");
+        assert_eq!(told("assignment.moved", r#"{"areas": 3}"#), "3 areas");
+        assert_eq!(told("assignment.moved", r#"{"areas": 1}"#), "1 area");
+        assert_eq!(told("node.weighed", r#"{"node_id": "0199", "quarters": 3}"#), "share 3/4");
+        assert_eq!(told("leader.elected", r#"{"agent_id": "0199"}"#), "epoch 7");
+        assert_eq!(told("node.live", "{}"), "");
+        assert_eq!(told("node.live", "not JSON"), "not JSON");
+    }
+
+    #[test]
+    fn a_span_that_nobody_measured_is_not_claimed() {
+        let samples: Vec<LoadSample> = (0..120).map(|nth| sample(nth, 1.0)).collect();
+        let piped = Style { terminal: None, ..SCREEN };
+        assert_eq!(measured(Duration::from_secs(600), &samples, piped), "the last 10m");
+        assert_eq!(measured(Duration::from_secs(3_600), &samples, piped), "since 1970-01-01T00:00:00Z");
+        assert_eq!(measured(Duration::from_secs(60), &samples[..6], piped), "since 1970-01-01T00:00:00Z");
+        assert_eq!(measured(Duration::from_secs(60), &samples[..12], piped), "the last 1m");
+        assert_eq!(measured(Duration::from_secs(60), &samples[..1], piped), "measured once");
+    }
+
+    #[test]
+    fn the_load_of_a_node_that_is_out_is_no_longer_told() {
+        let busy = Load { posts_s: 77.0, followers: 9.0, ..Load::default() };
+        let shown = |state| {
+            let shown = node_list(&[NodeDetails { state, load: Some(busy), ..node("a:1") }], &[], SCREEN);
+            shown.data
+        };
+        assert!(shown(NodeState::Live).contains("77") && shown(NodeState::Live).contains(" 9 "));
+        let out = shown(NodeState::Out);
+        assert!(!out.contains("77") && out.matches(" - ").count() == 2, "{out}");
     }
 
     #[test]
     fn a_row_of_every_figure_fits_80_columns() {
         let big = Load { posts_s: 12345.0, reads_s: 9999.0, memory_bytes: 9.9e8, ..Load::default() };
-        let node = NodeDetails {
-            node_id: uuid::Uuid::nil(),
-            address: "192.168.100.100:8005".into(),
-            version: "0.1.0".into(),
-            state: NodeState::Live,
-            state_at_us: 0,
-            started_at_us: 0,
-            drained_at_us: None,
-            areas: 1,
-            settings_version: None,
-            load: Some(big),
-            load_at_us: None,
-        };
+        let node = NodeDetails { load: Some(big), ..node("192.168.100.100:8005") };
         let shown = load(Duration::from_secs(600), &[sample(1, 1.0)], &[node], SCREEN).data;
         assert!(shown.lines().all(|line| sanitise::columns(line) <= 80), "{shown}");
     }

@@ -156,7 +156,7 @@ pub const DEFINITIONS: &[Definition] = &[
         name: "keep_unread_s_max",
         kind: Kind::Number { unit: Unit::Seconds, min: 1, max: CENTURY_S, of: |s| &mut s.keep_unread_s_max },
         default: Value::Number(365 * DAY_S),
-        help: "unread articles are kept longer, to this",
+        help: "the longest that unread articles are kept",
     },
     Definition {
         name: "removed_area_keep_s",
