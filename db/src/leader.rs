@@ -50,13 +50,14 @@ impl Reason {
     }
 }
 
-/// Takes the lease where nobody holds it, or for longer than it was given. `address` is for people.
+/// Takes the lease where nobody holds it, or for longer than it was given. Also where this agent itself does: whoever asks does not
+/// lead, so the answer to an earlier try or renewal was lost, and for the time of a lease nobody would. `address` is for people.
 pub async fn take(db: &Db, agent_id: Uuid, address: &str, ttl_ms: i64) -> Result<Option<Term>> {
     let row = db
         .query_opt(
             "with taken as (update leader set holder = $1, epoch = epoch + 1, taken_at = clock_timestamp(),
                                    expires_at = clock_timestamp() + $3 * interval '1 ms'
-                             where holder is null or expires_at <= clock_timestamp()
+                             where holder is null or holder = $1 or expires_at <= clock_timestamp()
                             returning epoch),
                   told as (insert into events (epoch, kind, subject, detail)
                            select epoch, 'leader.elected', $2, jsonb_build_object('agent_id', $1::uuid) from taken)

@@ -60,7 +60,6 @@ async fn i7_a_lease_is_taken_once_and_again_only_when_it_has_expired_or_was_rele
     let first = agents.take(agents.one).await.unwrap();
     assert_eq!((first.agent_id, first.epoch), (agents.one, 1));
     assert_eq!(agents.take(agents.other).await, None);
-    assert_eq!(agents.take(agents.one).await, None, "not even by itself");
     assert!(renew(&agents.db, first, TTL_MS).await.unwrap());
     assert_eq!(current(&agents.db).await.unwrap().unwrap().agent_id, agents.one);
 
@@ -79,6 +78,20 @@ async fn i7_a_lease_is_taken_once_and_again_only_when_it_has_expired_or_was_rele
     let kinds = "select string_agg(epoch || kind, ' ' order by event_id) from events";
     let kinds: String = agents.db.query_one(kinds, &[]).await.unwrap().get(0);
     assert_eq!(kinds, "1leader.elected 2leader.elected 2leader.doubts 3leader.elected");
+}
+
+#[tokio::test]
+async fn i7_an_agent_that_holds_the_lease_and_was_not_told_takes_it_at_once_in_another_epoch() {
+    let agents = Agents::new().await;
+    let node_id = agents.node().await;
+    let unheard = agents.take(agents.one).await.unwrap();
+    let term = agents.take(agents.one).await.unwrap();
+    assert_eq!((unheard.epoch, term.epoch), (1, 2));
+    assert_eq!(agents.take(agents.other).await, None);
+    assert!(!renew(&agents.db, unheard, TTL_MS).await.unwrap());
+    let refused = agents.put_live(unheard, node_id).await;
+    assert!(matches!(refused, Err(Error::LeaseLost)), "{refused:?}");
+    assert!(renew(&agents.db, term, TTL_MS).await.unwrap());
 }
 
 #[tokio::test]
