@@ -55,13 +55,16 @@ pub struct Found {
 
 /// Writes the row of a node that has just started, or of one that was out. What an administrator wanted of an older one at the
 /// same address holds for this one. That older row stays until this node has answered there: an address that somebody gave
-/// to two nodes by mistake must not take the register away from the one that really has it.
+/// to two nodes by mistake must not take the register away from the one that really has it. A node that has another address now
+/// (its host's changed, or it is reached from elsewhere) has it in its row, too.
 pub async fn register(db: &Db, node_id: Uuid, address: &str, version: &str) -> Result<()> {
     db.query(
         "with kept as (insert into nodes (node_id, address, version, drained_at)
                        select $1, $2, $3, (select max(drained_at) from nodes where address = $2 and node_id <> $1)
-                       on conflict (node_id) do update set state = 'announced', state_at = now()
-                        where nodes.state = 'out'
+                       on conflict (node_id) do update
+                          set address = excluded.address, state = 'announced',
+                              state_at = case nodes.state when 'announced' then nodes.state_at else now() end
+                        where nodes.state = 'out' or nodes.state <> 'left' and nodes.address <> excluded.address
                        returning xmax = 0 as is_new)
          insert into events (kind, subject, detail)
          select 'node.registered', $2, jsonb_build_object('node_id', $1::uuid) from kept where is_new",

@@ -248,6 +248,29 @@ async fn what_is_wanted_of_an_address_is_wanted_of_both_nodes_while_one_follows_
 }
 
 #[tokio::test]
+async fn a_node_whose_address_is_another_one_now_is_looked_for_there() {
+    let agents = Agents::new().await;
+    let node_id = Uuid::now_v7();
+    let register = async |address| nodes::register(&agents.db, node_id, address, "1").await.unwrap();
+    let found = async || {
+        let mut nodes = nodes::list(&agents.db).await.unwrap();
+        let node = nodes.pop().unwrap();
+        (node.address, node.state)
+    };
+    register("10.0.0.1:8005").await;
+    register("10.0.0.2:8005").await;
+    assert_eq!(found().await, ("10.0.0.2:8005".into(), "announced".into()));
+    nodes::announced(&agents.db, node_id).await.unwrap();
+    register("10.0.0.2:8005").await;
+    assert_eq!(found().await, ("10.0.0.2:8005".into(), "live".into()), "a repeat changes nothing");
+    register("10.0.0.3:8005").await;
+    assert_eq!(found().await, ("10.0.0.3:8005".into(), "announced".into()), "nobody has asked it there yet");
+    nodes::leave(&agents.db, node_id).await.unwrap();
+    register("10.0.0.4:8005").await;
+    assert_eq!(nodes::list(&agents.db).await.unwrap(), [], "it has left");
+}
+
+#[tokio::test]
 async fn a_node_that_was_put_out_waits_for_the_leader_and_a_new_one_does_not() {
     let agents = Agents::new().await;
     let node_id = agents.node().await;
