@@ -6,6 +6,8 @@ use wire::{AgentDetails, AgentReply, Leader, NodeDetails, NodeState, ServiceEven
 
 /// What happened lately: a page on a terminal.
 const EVENTS_MAX: i64 = 20;
+/// Of what leaders did to areas, beside who led: a service of many areas must not hide that leaders change.
+const AREA_EVENTS_MAX: i64 = 5;
 
 pub async fn node_list(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
@@ -31,7 +33,9 @@ pub async fn agent_list(agent: &Agent, token: Option<Token>) -> Result<AgentRepl
     let token = token_hash(token)?;
     let agents = db::agents::list(&agent.db, &token).await?;
     let leader = db::leader::current(&agent.db).await?;
-    let events = db::events::list(&agent.db, &token, &["leader"], EVENTS_MAX).await?;
+    let mut events = db::events::list(&agent.db, &token, &["leader"], EVENTS_MAX).await?;
+    events.extend(db::events::list(&agent.db, &token, &["area"], AREA_EVENTS_MAX).await?);
+    events.sort_by_key(|event| std::cmp::Reverse(event.event_id));
     let agents = agents.into_iter().map(|agent| AgentDetails {
         agent_id: agent.agent_id,
         address: agent.address,

@@ -255,4 +255,9 @@ async fn the_leader_lets_articles_expire_as_the_settings_say_and_writes_it_down(
     let told = retention.db.query(told, &[]).await.unwrap();
     let told: Vec<(&str, &str, bool)> = told.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     assert_eq!(told, [("news", r#"{"from": 1, "through": 2, "unread_by": 0}"#, true)]);
+    let list = admin.json("admin agent list").await;
+    let shown: Vec<(&Value, &Value)> =
+        list["events"].as_array().unwrap().iter().map(|event| (&event["kind"], &event["subject"])).collect();
+    assert_eq!(shown[0], (&json!("area.expired"), &json!("news")), "an administrator sees it: {shown:?}");
+    assert!(shown.iter().any(|(kind, _)| **kind == "leader.elected"), "{shown:?}");
 }

@@ -161,7 +161,7 @@ pub enum AdminNode {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum AdminAgent {
-    /// List agents, who leads since when, and what happened last
+    /// List agents, who leads since when, and what happened last, to areas too
     List,
 }
 
