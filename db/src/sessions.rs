@@ -21,6 +21,8 @@ impl TokenHash {
 
 /// Days for which a session that has ended is still known: a repeated log-out is told so.
 const FORGET_DAYS: i32 = 30;
+/// Forgotten by one statement, which holds the lease meanwhile.
+const FORGET_ROWS_MAX: i64 = 10_000;
 
 /// A part of the statements that every command passes through (`with …, {noted_use()} select …`): notes that the session
 /// `$1` was used, at most every five minutes, so that what is used does not end.
@@ -177,9 +179,9 @@ pub async fn forget_ended(db: &Db, term: Term) -> Result<()> {
         db,
         "gone as (delete from sessions using lease where session_id in (
              select session_id from sessions where least(ended_at, expires_at) < now() - make_interval(days => $3)
-              limit 10000))",
+              limit $4))",
         "1",
-        &[&FORGET_DAYS],
+        &[&FORGET_DAYS, &FORGET_ROWS_MAX],
     )
     .await
     .map(drop)
