@@ -73,7 +73,7 @@ pub async fn add(
     let token = token_hash(token)?;
     let name = Name::parse(&name)?;
     let (area, already) =
-        db::areas::add(&agent.db, &token, creation_id, &name, &checked(agent, settings)?).await?;
+        db::areas::add(&agent.db, &token, creation_id, &name, &checked(agent, settings).await?).await?;
     Ok(AgentReply::AreaChanged { area: details(agent, area), already })
 }
 
@@ -84,11 +84,11 @@ pub async fn set(
     settings: AreaSettings,
 ) -> Result<AgentReply, Failure> {
     let token = token_hash(token)?;
-    let (area, already) = db::areas::set(&agent.db, &token, &name, &checked(agent, settings)?).await?;
+    let (area, already) = db::areas::set(&agent.db, &token, &name, &checked(agent, settings).await?).await?;
     Ok(AgentReply::AreaChanged { area: details(agent, area), already })
 }
 
-fn checked(agent: &Agent, settings: AreaSettings) -> Result<Change, Failure> {
+async fn checked(agent: &Agent, settings: AreaSettings) -> Result<Change, Failure> {
     if let Some(description) = &settings.description {
         if description.len() > DESCRIPTION_BYTES_MAX {
             let text = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
@@ -106,10 +106,15 @@ fn checked(agent: &Agent, settings: AreaSettings) -> Result<Change, Failure> {
             return Err(ErrorReply::invalid(text).into());
         }
     };
+    // Asked anew: whoever has just changed the setting must not be judged by the old one.
+    let keep_for_s_max = match settings.keep_for_s {
+        Some(Keep::Limit(_)) => db::settings::load(&agent.db).await?.settings.keep_unread_s_max,
+        Some(Keep::Default | Keep::Forever) | None => i64::MAX,
+    };
     Ok(Change {
         description: settings.description,
         replicas,
-        keep_for_s: own_limit(settings.keep_for_s, agent.live.settings().keep_unread_s_max, |max_s| {
+        keep_for_s: own_limit(settings.keep_for_s, keep_for_s_max, |max_s| {
             let max = Unit::Seconds.show(max_s);
             format!("articles are kept for 1s to {max} (the setting keep_unread_s_max), or forever")
         })?,

@@ -185,6 +185,12 @@ async fn an_administrator_says_what_is_kept_and_is_told_what_is_allowed() {
         error["message"],
         "articles are kept for 1s to 365d (the setting keep_unread_s_max), or forever"
     );
+    // At once, before the agent runs the new settings.
+    admin.json("admin settings set keep_unread_s_max 500d").await;
+    admin.json("admin area set news --keep-for 400d").await;
+    admin.json("admin settings unset keep_unread_s_max").await;
+    admin.fails("admin area set news --keep-for 401d", 1).await;
+    admin.json("admin area set news --keep-for 90d").await;
     admin.fails("admin area set news --keep-count 99999999999999999", 1).await;
     admin.fails("admin area set news --keep-for 0s", 2).await;
     assert_eq!(kept().await, (json!(90 * DAY_S), json!(10)), "a refused change changes nothing");
