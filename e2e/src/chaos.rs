@@ -64,6 +64,7 @@ pub async fn run_with(
     faults: impl AsyncFnOnce(&Recorder, &CancellationToken),
 ) -> Judged {
     let recorder = Recorder::default();
+    let _kept = recorder.kept_in_a_panic(&plan.name, plan.seed);
     recorder.put(Entry::Run(Run { name: plan.name.clone(), seed: plan.seed }));
     let chance = Chance::new(plan.seed);
     let (agents, nodes) = (fleet.agent_addresses(), fleet.node_addresses());

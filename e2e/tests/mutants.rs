@@ -48,6 +48,7 @@ async fn round(mutant: &[String], seed: u64) -> Vec<Violation> {
     }
     let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
     let recorder = Recorder::default();
+    let _kept = recorder.kept_in_a_panic("mutant", seed);
     let load = Load::start(recorder, service.agents(), nodes, crowd(), &Chance::new(seed)).await;
     tokio::time::sleep(ROUND).await;
     check::check(&quiet(load, &service.database).await)

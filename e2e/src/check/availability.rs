@@ -3,7 +3,7 @@
 
 use super::index::Index;
 use super::seconds;
-use crate::history::{Asked, Entry, Fault, Operation, Outcome};
+use crate::history::{Asked, By, Entry, Fault, Operation, Outcome};
 
 use std::collections::HashMap;
 use wire::Seq;
@@ -25,10 +25,11 @@ pub struct Figures {
     /// Operations that the service should have done, and did not, and why: all but what people may not do.
     pub failed: Vec<String>,
     pub operation: Distribution,
-    /// From the acknowledgement of a post to each reader that was shown it.
+    /// From the acknowledgement of a post to each follower that was shown it.
     pub delivery: Distribution,
     /// The same, of those who follow with the client's own program.
     pub client_delivery: Distribution,
+    /// Articles shown to followers.
     pub delivered: usize,
 }
 
@@ -75,14 +76,22 @@ pub fn figures(entries: &[Entry]) -> Figures {
                     slowest.raise(ended_us, took_us);
                 }
                 match one.asked {
+                    Asked::Post { .. } => {
+                        let is_posted = one.outcome.is_success();
+                        posts.raise(ended_us, u64::from(is_posted));
+                        // What was posted is to be shown.
+                        reads.raise(ended_us, 0);
+                    }
                     _ if !one.outcome.is_success() => {}
-                    Asked::Post { .. } => posts.raise(ended_us, 1),
                     Asked::Read { .. } => reads.raise(ended_us, 1),
                     _ => {}
                 }
             }
             Entry::Delivery(one) => {
                 reads.raise(one.at_us, 1);
+                if one.by == By::Read {
+                    continue; // a page that suited him; and after an undo what a catch-up had skipped
+                }
                 let highest = shown.entry((&one.reader, one.area)).or_default();
                 let before = *highest;
                 *highest = before.max(one.upto);
@@ -93,7 +102,7 @@ pub fn figures(entries: &[Entry]) -> Figures {
                         delivered += 1;
                         let took_us = one.at_us.saturating_sub(acknowledged_us);
                         delivery.add(took_us);
-                        if one.is_client {
+                        if one.by == By::Client {
                             client_delivery.add(took_us);
                         }
                     }
@@ -159,7 +168,7 @@ impl Slots {
         self.0[slot] = self.0[slot].max(value);
     }
 
-    /// Only as far as anything happened at all: the end of the run is no pause.
+    /// Only as far as anybody tried anything: the end of the run is no pause.
     fn between(&self, from_us: u64, upto_us: u64) -> &[u64] {
         let upto = ((upto_us / SLOT_US) as usize + 1).min(self.0.len());
         let from = ((from_us / SLOT_US) as usize).min(upto);

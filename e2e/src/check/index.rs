@@ -1,6 +1,6 @@
 //! The history by what the decisions ask for; made in one pass.
 
-use crate::history::{Asked, Entry, FinalArea, FinalArticle, Operation, Outcome};
+use crate::history::{Asked, Delivery, Entry, FinalArea, FinalArticle, Operation, Outcome};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 use wire::Seq;
@@ -12,12 +12,20 @@ pub type Identity<'a> = (i64, &'a str, Uuid);
 pub struct Index<'a> {
     pub areas: BTreeMap<i64, Area<'a>>,
     pub posts: HashMap<Identity<'a>, Attempts<'a>>,
-    /// When the deletion of `(area, seq)` was first acknowledged to its author.
+    /// Where each post stands; of one that stands there twice the first place.
+    pub places: HashMap<Identity<'a>, Seq>,
+    /// When the deletion of `(area, seq)` was first acknowledged, or first shown to anybody.
     pub deleted_us: HashMap<(i64, Seq), u64>,
+    /// When somebody first began to delete it, unless that was refused.
+    pub delete_began_us: HashMap<(i64, Seq), u64>,
+    /// When `(area, seq)` was first shown to anybody: it was posted by then, whoever had no answer.
+    pub shown_us: HashMap<(i64, Seq), u64>,
     /// Who tried to delete it, whatever came of it.
     pub delete_tried: HashMap<(i64, Seq), Vec<&'a Operation>>,
     /// When the end of a session was first acknowledged.
     pub ended_us: HashMap<i64, u64>,
+    /// How many articles an area must keep.
+    pub keeps: HashMap<i64, i64>,
 }
 
 #[derive(Default)]
@@ -56,11 +64,15 @@ impl<'a> Index<'a> {
         for entry in entries {
             match entry {
                 Entry::Operation(operation) => index.add(operation),
+                Entry::Delivery(delivery) => index.add_shown(delivery),
+                Entry::Keep(keep) => drop(index.keeps.insert(keep.area, keep.count)),
                 Entry::Area(head) => index.areas.entry(head.area).or_default().head = Some(head),
                 Entry::Article(article) => {
                     let area = index.areas.entry(article.area).or_default();
                     area.log.push(article);
                     area.by_seq.insert(article.seq, article);
+                    let identity = (article.area, article.author.as_str(), article.id);
+                    index.places.entry(identity).or_insert(article.seq);
                 }
                 _ => {}
             }
@@ -84,10 +96,22 @@ impl<'a> Index<'a> {
             }
             Asked::Delete { area, seq } => {
                 self.delete_tried.entry((*area, *seq)).or_default().push(operation);
+                let began_us =
+                    (!matches!(operation.outcome, Outcome::Failed(_))).then_some(operation.began_us);
+                earliest(&mut self.delete_began_us, (*area, *seq), began_us);
                 earliest(&mut self.deleted_us, (*area, *seq), acknowledged_us);
             }
             Asked::EndSession { session } => earliest(&mut self.ended_us, *session, acknowledged_us),
             _ => {}
+        }
+    }
+
+    fn add_shown(&mut self, delivery: &Delivery) {
+        for given in &delivery.articles {
+            earliest(&mut self.shown_us, (delivery.area, given.seq), Some(delivery.at_us));
+        }
+        for seq in &delivery.deleted {
+            earliest(&mut self.deleted_us, (delivery.area, *seq), Some(delivery.at_us));
         }
     }
 

@@ -16,7 +16,7 @@ pub mod sessions;
 mod tests;
 pub mod unread;
 
-use crate::history::Entry;
+use crate::history::{Asked, Entry, Operation, Outcome, State, Why};
 use index::Index;
 use std::fmt;
 
@@ -34,6 +34,8 @@ pub enum Kind {
     Invented,
     /// 1: the body is not the one that was posted, or is gone though nobody deleted it.
     Body,
+    /// 1: expired, and its area was to keep it.
+    Expired,
     /// 2: the numbers are not 1..last.
     Hole,
     /// 2: acknowledged before the other began, and yet behind it.
@@ -56,7 +58,7 @@ pub enum Kind {
     Unread,
     /// 6: an ended session was served.
     Revoked,
-    /// 7: epochs that do not rise, or a write with an older one.
+    /// 7: epochs that do not rise, or a write with an older one, or with one that nobody held.
     Epoch,
 }
 
@@ -90,6 +92,53 @@ pub fn check(entries: &[Entry]) -> Vec<Violation> {
     sessions::check(&index, entries, &mut found);
     leaders::check(entries, &mut found);
     found
+}
+
+/// How often there was something to decide: a run in which nothing was deleted says nothing about deletes.
+pub fn occasions(entries: &[Entry]) -> Vec<(&'static str, usize)> {
+    let count = |is_one: fn(&Entry) -> bool| entries.iter().filter(|entry| is_one(entry)).count();
+    let done = |is_one: fn(&Asked) -> bool| {
+        let done = entries.iter().filter(|entry| match entry {
+            Entry::Operation(one) => one.outcome.is_success() && is_one(&one.asked),
+            _ => false,
+        });
+        done.count()
+    };
+    let begun = |why: Why| {
+        let begun = entries.iter().filter(|entry| matches!(entry, Entry::Reading(one) if one.why == why));
+        begun.count()
+    };
+    vec![
+        ("acknowledged posts", done(|asked| matches!(asked, Asked::Post { .. }))),
+        (
+            "acknowledged repeats",
+            count(|entry| match entry {
+                Entry::Operation(one) => matches!(one.outcome, Outcome::Posted { duplicate: true, .. }),
+                _ => false,
+            }),
+        ),
+        (
+            "expired articles",
+            count(|entry| matches!(entry, Entry::Article(one) if one.state == State::Expired)),
+        ),
+        ("shown articles", count(|entry| matches!(entry, Entry::Delivery(one) if !one.articles.is_empty()))),
+        ("crashes", begun(Why::Crash)),
+        ("undos", begun(Why::Undo)),
+        ("catch-ups", begun(Why::CatchUp)),
+        ("deletes", done(|asked| matches!(asked, Asked::Delete { .. }))),
+        (
+            "deletes refused",
+            count(|entry| match entry {
+                Entry::Operation(Operation { asked: Asked::Delete { .. }, outcome, .. }) => {
+                    matches!(outcome, Outcome::Failed(_))
+                }
+                _ => false,
+            }),
+        ),
+        ("unread counts", done(|asked| matches!(asked, Asked::QuietUnread { .. }))),
+        ("ended sessions", done(|asked| matches!(asked, Asked::EndSession { .. }))),
+        ("leader writes", count(|entry| matches!(entry, Entry::LeaderWrite(_)))),
+    ]
 }
 
 /// The violations as text, the first of many.

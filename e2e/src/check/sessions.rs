@@ -2,9 +2,10 @@
 
 use super::index::Index;
 use super::{Kind, Violation, seconds};
-use crate::history::Entry;
+use crate::history::{Entry, Outcome};
 
 pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
+    posted(index, found);
     for entry in entries {
         match entry {
             Entry::Operation(operation) => {
@@ -30,13 +31,14 @@ pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
                     found.push(Violation::new(Kind::Revoked, why));
                 }
                 // One who waited may still be given what was there before; what was posted later never.
-                for given in &delivery.articles {
-                    let began_us =
-                        index.article(delivery.area, given.seq).and_then(|article| index.began_us(article));
+                let given = delivery.articles.iter().map(|given| given.seq);
+                for seq in given.chain(delivery.deleted.iter().copied()) {
+                    let article = index.article(delivery.area, seq);
+                    let began_us = article.and_then(|article| index.began_us(article));
                     if let Some(began_us) = began_us
                         && began_us > *ended_us
                     {
-                        let (area, seq, began) = (delivery.area, given.seq, seconds(began_us));
+                        let (area, began) = (delivery.area, seconds(began_us));
                         let why = format!(
                             "{reader} was given {area}#{seq}, posted at {began}: session {session} had ended at {ended}"
                         );
@@ -45,6 +47,26 @@ pub fn check(index: &Index<'_>, entries: &[Entry], found: &mut Vec<Violation>) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// What stands in the log was posted with a session that had not ended, though nobody may have heard of that.
+fn posted(index: &Index<'_>, found: &mut Vec<Violation>) {
+    for ((area, author, id), attempts) in &index.posts {
+        let mut tried =
+            attempts.operations.iter().filter(|one| !matches!(one.outcome, Outcome::Failed(_))).peekable();
+        let was_ended = |session: i64, began_us: u64| {
+            index.ended_us.get(&session).is_some_and(|ended_us| began_us > *ended_us)
+        };
+        if tried.peek().is_some()
+            && tried.all(|one| was_ended(one.session, one.began_us))
+            && index.places.contains_key(&(*area, *author, *id))
+        {
+            let began = seconds(attempts.first_began_us);
+            let why =
+                format!("{id} of {author} is in area {area}, tried at {began} with a session that had ended");
+            found.push(Violation::new(Kind::Revoked, why));
         }
     }
 }

@@ -55,7 +55,7 @@ fn shown(ms: (u64, u64), articles: &[(Seq, u128)], deleted: &[Seq]) -> Entry {
     Entry::Delivery(Delivery {
         reader: "bob".into(),
         session: 2,
-        is_client: true,
+        by: By::Client,
         area: AREA,
         asked_us: ms.0 * MS,
         at_us: ms.1 * MS,
@@ -77,6 +77,11 @@ fn unread(cursor: Seq, unread: i64) -> Entry {
     operation("bob", 2, (900, 901), asked, Outcome::Unread { cursor, unread, last_seq: 4 })
 }
 
+fn quiet(who: &str, cursor: Seq, unread: i64) -> Entry {
+    let asked = Asked::QuietUnread { area: AREA };
+    operation(who, 7, (900, 901), asked, Outcome::Unread { cursor, unread, last_seq: 4 })
+}
+
 fn delete(who: &str, seq: Seq, ms: (u64, u64), outcome: Outcome) -> Entry {
     operation(who, 1, ms, Asked::Delete { area: AREA, seq }, outcome)
 }
@@ -86,7 +91,38 @@ fn leader(at_ms: u64, holder: u128, epoch: i64) -> Entry {
 }
 
 fn write(row: &str, epoch: i64) -> Entry {
-    Entry::LeaderWrite(LeaderWrite { table: "events".into(), row: row.into(), epoch })
+    write_to("events", row, epoch, epoch * 10)
+}
+
+fn write_to(table: &str, row: &str, epoch: i64, at_us: i64) -> Entry {
+    Entry::LeaderWrite(LeaderWrite { table: table.into(), row: row.into(), epoch, at_us })
+}
+
+fn mark(upto: Seq, ms: (u64, u64)) -> Entry {
+    operation("bob", 2, ms, Asked::Mark { area: AREA, upto }, Outcome::Done)
+}
+
+fn subscription(user: &str, cursor: Seq) -> Entry {
+    Entry::Subscription(FinalSubscription { user: user.into(), area: AREA, cursor })
+}
+
+/// Expired through this number.
+fn expired(last_seq: Seq, verified: &str, expired_through: Seq) -> Entry {
+    let Entry::Area(area) = area(last_seq, verified) else { panic!() };
+    Entry::Area(FinalArea { expired_through, ..area })
+}
+
+/// A post by one attempt at one node.
+fn attempt(number: u128, session: i64, ms: (u64, u64), outcome: Outcome) -> Entry {
+    let asked = Asked::Post { area: AREA, id: id(number), hash: number as u64 };
+    let Entry::Operation(one) = operation("ana", session, ms, asked, outcome) else { panic!() };
+    Entry::Operation(Operation { is_attempt: true, ..one })
+}
+
+/// Somebody who is subscribed and never reads.
+fn silent(start: Seq) -> Entry {
+    let Entry::Reading(reading) = reading(Why::Silent, 0, start, start) else { panic!() };
+    Entry::Reading(Reading { reader: "ida".into(), session: 7, ..reading })
 }
 
 /// Four posts, the second one deleted; bob is shown two, crashes, is shown one again and the others.
@@ -109,13 +145,13 @@ fn good() -> Vec<Entry> {
         late,
         leader(0, 1, 1),
         leader(10, 2, 2),
-        unread(3, 1),
+        unread(4, 0),
         area(4, "kdkk"),
         article(11, 1, State::Kept),
         article(12, 2, State::Deleted),
         article(14, 3, State::Kept),
         article(13, 4, State::Kept),
-        Entry::Subscription(FinalSubscription { user: "bob".into(), area: AREA, cursor: 4 }),
+        subscription("bob", 4),
         write("1", 1),
         write("2", 2),
     ]
@@ -170,6 +206,44 @@ fn decision_1_what_is_lost_doubled_invented_or_changed_is_found() {
 }
 
 #[test]
+fn decision_1_what_was_refused_or_is_somebody_elses_body_is_found() {
+    let refused = |is_attempt| {
+        let asked = Asked::Post { area: AREA, id: id(11), hash: 11 };
+        let Entry::Operation(one) = operation("ana", 1, (10, 20), asked, Outcome::Failed("denied".into()))
+        else {
+            panic!()
+        };
+        Entry::Operation(Operation { is_attempt, ..one })
+    };
+    assert_found(&bad(1, Some(refused(true))), Kind::Invented);
+    // Two bodies under one id, both acknowledged: one of them is not there.
+    let asked = Asked::Post { area: AREA, id: id(11), hash: 12 };
+    let other = operation("ana", 1, (200, 210), asked, Outcome::Posted { seq: 1, duplicate: true });
+    assert_found(&with(other), Kind::Body);
+    // A repeat of nothing.
+    let repeat = attempt(11, 1, (10, 20), Outcome::Posted { seq: 1, duplicate: true });
+    assert_found(&bad(1, Some(repeat.clone())), Kind::Doubled);
+    let mut unknown = bad(1, Some(repeat));
+    unknown.insert(1, attempt(11, 1, (5, 20), Outcome::Unknown("no answer".into())));
+    assert_eq!(check(&unknown), []);
+}
+
+#[test]
+fn decision_1_what_expires_though_it_was_to_be_kept_is_found() {
+    assert_found(&bad(15, Some(expired(4, "eeek", 3))), Kind::Expired); // its area keeps everything
+    let mut too_many = expired_good();
+    too_many[15] = expired(4, "eeee", 4);
+    assert_found(&too_many, Kind::Expired);
+    // No prefix.
+    let mut inside = expired_good();
+    inside[15] = expired(4, "eekk", 2);
+    inside[18] = article(14, 3, State::Expired);
+    assert_found(&inside, Kind::Expired);
+    // An area that nobody knows.
+    assert_found(&bad(15, None), Kind::Hole);
+}
+
+#[test]
 fn decision_2_holes_wrong_order_and_other_numbers_are_found() {
     assert_found(&bad(15, Some(area(5, "kdkk"))), Kind::Hole);
     assert_found(&bad(15, Some(area(4, "kdmk"))), Kind::Hole);
@@ -179,6 +253,11 @@ fn decision_2_holes_wrong_order_and_other_numbers_are_found() {
     let asked = Asked::Post { area: AREA, id: id(11), hash: 11 };
     let repeat = operation("ana", 1, (200, 210), asked, Outcome::Posted { seq: 3, duplicate: true });
     assert_found(&with(repeat), Kind::Renumbered);
+    // 13 got no answer; but somebody had been shown it before 14 began, which stands before it.
+    let mut seen = good();
+    seen[7] = attempt(13, 1, (105, 106), Outcome::Unknown("no answer".into()));
+    seen[9] = shown((107, 110), &[(3, 14), (4, 13)], &[2]);
+    assert_found(&seen, Kind::Order);
 }
 
 #[test]
@@ -195,8 +274,64 @@ fn decision_3_what_a_reader_missed_was_shown_again_or_wrong_is_found() {
     assert_found(&bad(6, Some(reading(Why::Crash, 100, 0, 1))), Kind::Repeated);
     // Without a crash nothing is shown again.
     assert_found(&bad(6, Some(reading(Why::CatchUp, 100, 2, 0))), Kind::Repeated);
-    let beyond = FinalSubscription { user: "bob".into(), area: AREA, cursor: 5 };
-    assert_found(&bad(20, Some(Entry::Subscription(beyond))), Kind::Missed);
+    assert_found(&bad(20, Some(subscription("bob", 5))), Kind::Missed);
+}
+
+#[test]
+fn decision_3_readers_who_vanish_or_never_read_are_judged_too() {
+    assert_found(&bad(20, None), Kind::Missed); // his subscription is gone, and nobody ended it
+    assert_found(&bad(9, None), Kind::Missed); // he was shown nothing any more
+    // What was marked stays marked, though he never crashes again.
+    let mut forgotten = with(mark(4, (160, 170)));
+    assert_eq!(check(&forgotten), []);
+    forgotten[21] = subscription("bob", 2);
+    assert_found(&forgotten, Kind::Repeated);
+    // His cursor went back by itself: the second crash finds it before the first one's.
+    let mut back = good();
+    back.insert(10, reading(Why::Crash, 160, 0, 0));
+    assert_found(&back, Kind::Repeated);
+    assert_found(&with(reading(Why::Begin, 200, 4, 4)), Kind::Different);
+    // After an undo he is shown everything from there on, to the end.
+    assert_found(&with(reading(Why::Undo, 200, 2, 2)), Kind::Missed);
+    assert_found(&with(reading(Why::CatchUp, 200, 1, 1)), Kind::Repeated);
+    // Nothing is read for who never reads.
+    let mut listening = good();
+    listening.insert(0, silent(0));
+    listening.push(subscription("ida", 0));
+    listening.push(quiet("ida", 0, 3));
+    assert_eq!(check(&listening), []);
+    listening[24] = subscription("ida", 4);
+    assert_found(&listening, Kind::Missed);
+}
+
+#[test]
+fn decision_3_what_was_shown_too_early_or_as_gone_is_found() {
+    // A cursor that is where nobody has posted yet.
+    let mut ahead = good();
+    ahead[6] = reading(Why::CatchUp, 100, 3, 3);
+    ahead[9] = shown((140, 150), &[(4, 13)], &[]);
+    assert_found(&ahead, Kind::Missed);
+    assert_found(&bad(9, Some(shown((60, 112), &[(3, 14), (4, 13)], &[2]))), Kind::Different); // 14 began at 115
+    assert_found(&bad(9, Some(shown((40, 50), &[(3, 14), (4, 13)], &[2]))), Kind::Different); // deleted from 60 on
+    // Told that it is expired, which it is not.
+    let mut gap = good();
+    let Entry::Delivery(delivery) = &mut gap[9] else { panic!() };
+    (delivery.expired_through, delivery.articles, delivery.deleted) = (4, vec![], vec![]);
+    assert_found(&gap, Kind::Missed);
+    // Left out, and expired only later: nobody told him.
+    let mut later = expired_good();
+    assert_eq!(check(&later), []);
+    later[9] = shown((140, 150), &[(4, 13)], &[]);
+    assert_found(&later, Kind::Missed);
+}
+
+/// The same, where the area keeps one article, and the others have expired in the end; one has its body still.
+fn expired_good() -> Vec<Entry> {
+    let mut entries = good();
+    entries[15] = expired(4, "eeek", 3);
+    entries[16] = article(11, 1, State::Expired);
+    entries.push(Entry::Keep(AreaKeep { area: AREA, count: 1 }));
+    entries
 }
 
 #[test]
@@ -205,13 +340,36 @@ fn decision_4_deletes_by_others_and_what_is_shown_after_one_are_found() {
     assert_found(&bad(5, Some(delete("eve", 1, (300, 310), Outcome::Done))), Kind::Deletion);
     assert_found(&bad(4, None), Kind::Deletion);
     assert_found(&bad(9, Some(shown((140, 150), &[(2, 12), (3, 14), (4, 13)], &[]))), Kind::ShownAfterDelete);
+    // Its author had no answer; but somebody was shown already that it is gone.
+    let mut unknown = good();
+    unknown[4] = delete("ana", 2, (60, 70), Outcome::Unknown("no answer".into()));
+    unknown.insert(10, shown((160, 170), &[(2, 12), (3, 14), (4, 13)], &[]));
+    unknown.insert(10, reading(Why::Undo, 155, 1, 1));
+    assert_found(&unknown, Kind::ShownAfterDelete);
 }
 
 #[test]
 fn decision_5_a_wrong_unread_count_is_found() {
-    assert_found(&bad(14, Some(unread(3, 2))), Kind::Unread);
-    assert_found(&bad(14, Some(unread(1, 3))), Kind::Unread); // the deleted one does not count
-    assert_eq!(check(&bad(14, Some(unread(1, 2)))), []);
+    let told = |cursor, count| {
+        let mut entries = bad(14, Some(unread(cursor, count)));
+        entries[20] = subscription("bob", cursor);
+        entries
+    };
+    assert_found(&told(3, 2), Kind::Unread);
+    assert_found(&told(1, 3), Kind::Unread); // the deleted one does not count
+    assert_eq!(check(&told(1, 2)), []);
+    // He is told of another cursor than he has; of nothing, while others are; of an area that is not there.
+    assert_found(&bad(14, Some(unread(3, 1))), Kind::Unread);
+    assert_found(&with(subscription("ida", 4)), Kind::Unread);
+    let asked = Asked::QuietUnread { area: 9 };
+    let outcome = Outcome::Unread { cursor: 0, unread: 0, last_seq: 0 };
+    assert_found(&with(operation("bob", 2, (900, 901), asked, outcome)), Kind::Unread);
+    // What has expired is not unread, though its body may still be there.
+    let mut expired = expired_good();
+    expired[14] = unread(0, 1);
+    expired[20] = subscription("bob", 0);
+    expired[6] = reading(Why::Crash, 100, 1, 0);
+    assert!(check(&expired).iter().all(|violation| violation.kind != Kind::Unread));
 }
 
 #[test]
@@ -226,6 +384,12 @@ fn decision_6_whatever_an_ended_session_still_gets_is_found() {
     waiting[9] = shown((100, 150), &[(3, 14), (4, 13)], &[2]);
     assert_found(&waiting, Kind::Revoked);
     assert_found(&with(ended(132)), Kind::Revoked);
+    // Ana's second session ended before this was tried with it; no answer came, and yet it stands there.
+    let mut written = with(operation("ana", 1, (90, 95), Asked::EndSession { session: 5 }, Outcome::Done));
+    written[8] = attempt(14, 5, (115, 125), Outcome::Unknown("no answer".into()));
+    assert_found(&written, Kind::Revoked);
+    written[8] = attempt(14, 5, (92, 125), Outcome::Unknown("no answer".into()));
+    assert_eq!(check(&written), [], "it was on its way when the session ended");
 }
 
 #[test]
@@ -233,6 +397,10 @@ fn decision_7_an_older_epoch_is_found() {
     assert_found(&bad(13, Some(leader(10, 2, 0))), Kind::Epoch);
     assert_found(&bad(13, Some(leader(10, 2, 1))), Kind::Epoch); // two of the same epoch
     assert_found(&bad(22, Some(write("2", 0))), Kind::Epoch);
+    // Into another table, where the next leader has written nothing yet.
+    assert_found(&with(write_to("load_samples", "x", 1, 25)), Kind::Epoch);
+    assert_eq!(check(&with(write_to("load_samples", "x", 1, 15))), []);
+    assert_found(&bad(22, Some(write("2", 3))), Kind::Epoch); // nobody ever held that
 }
 
 #[test]
@@ -245,4 +413,18 @@ fn decision_8_pauses_and_latencies_are_told() {
     assert_eq!(around.slowest_ms, 20);
     assert_eq!((figures.succeeded, figures.refused, figures.unknown), (7, 2, 0));
     assert_eq!((figures.delivered, figures.delivery.max_ms), (4, 30));
+    // Who reads when it suits him does not tell how long anything took.
+    let mut reads = good();
+    let Entry::Delivery(delivery) = &mut reads[9] else { panic!() };
+    delivery.by = By::Read;
+    let figures = super::availability::figures(&reads);
+    assert_eq!((figures.delivered, figures.delivery.max_ms, figures.client_delivery.max_ms), (2, 30, 30));
+    // A service that never comes back: until the last one who tried.
+    let asked = Asked::Post { area: AREA, id: id(15), hash: 15 };
+    let vain = operation("ana", 1, (200, 9_200), asked, Outcome::Unknown("no answer".into()));
+    let fault = Fault { what: "all killed".into(), began_us: 150 * MS, ended_us: 9_300 * MS };
+    let mut never = with(vain);
+    never.push(Entry::Fault(fault));
+    let around = super::availability::figures(&never).faults.remove(0);
+    assert!(around.without_post_ms > 9_000 && around.without_read_ms > 9_000, "{around:?}");
 }

@@ -60,19 +60,17 @@ async fn subscriptions(client: &Client) -> Vec<Entry> {
 /// What leaders wrote, each table in the order in which it was written.
 async fn leader_writes(client: &Client) -> Vec<Entry> {
     let mut entries = vec![];
-    for (table, order, row) in [
-        ("events", "event_id", "event_id || ' ' || kind || ' ' || subject"),
-        ("load_samples", "at", "at::text"),
-        ("node_samples", "at, node_id", "at || ' ' || node_id"),
-        ("assignments", "assigned_at, area_id", "assigned_at || ' area ' || area_id"),
+    for (table, at, order, row) in [
+        ("events", "at", "event_id", "event_id || ' ' || kind || ' ' || subject"),
+        ("load_samples", "at", "at", "at::text"),
+        ("node_samples", "at", "at, node_id", "at || ' ' || node_id"),
+        ("assignments", "assigned_at", "assigned_at, area_id", "assigned_at || ' area ' || area_id"),
     ] {
-        let known = client.query_one("select to_regclass($1) is not null", &[&table]).await.unwrap();
-        if !known.get::<_, bool>(0) {
-            continue; // a schema of before there were leaders
-        }
-        let written = format!("select {row}, epoch from {table} where epoch is not null order by {order}");
+        let written =
+            format!("select {row}, epoch, us({at}) from {table} where epoch is not null order by {order}");
         for row in client.query(&written, &[]).await.unwrap() {
-            let write = LeaderWrite { table: table.into(), row: row.get(0), epoch: row.get(1) };
+            let write =
+                LeaderWrite { table: table.into(), row: row.get(0), epoch: row.get(1), at_us: row.get(2) };
             entries.push(Entry::LeaderWrite(write));
         }
     }

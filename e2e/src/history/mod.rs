@@ -25,6 +25,7 @@ pub enum Entry {
     Delivery(Delivery),
     Fault(Fault),
     Leader(LeaderSeen),
+    Keep(AreaKeep),
     Article(FinalArticle),
     Area(FinalArea),
     Subscription(FinalSubscription),
@@ -133,6 +134,8 @@ pub enum Why {
     Crash,
     Undo,
     CatchUp,
+    /// He is subscribed and never reads: nothing may be read for him.
+    Silent,
 }
 
 /// What a reader was shown at once: every number in `from..=upto` is accounted for.
@@ -140,8 +143,7 @@ pub enum Why {
 pub struct Delivery {
     pub reader: String,
     pub session: i64,
-    /// By a process of the client, as people have it.
-    pub is_client: bool,
+    pub by: By,
     pub area: i64,
     /// When this was asked for; of a process that goes on asking, when it was started.
     pub asked_us: u64,
@@ -151,6 +153,18 @@ pub struct Delivery {
     pub expired_through: Seq,
     pub articles: Vec<Given>,
     pub deleted: Vec<Seq>,
+}
+
+/// How it came to him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// He asked when it suited him.
+    Read,
+    /// He waited for it.
+    Follow,
+    /// He waited for it with a process of the client, as people do.
+    Client,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,6 +189,13 @@ pub struct LeaderSeen {
     pub at_us: u64,
     pub holder: Option<Uuid>,
     pub epoch: i64,
+}
+
+/// How many of its newest articles an area must keep, as it was asked for. Of an area without one nothing may expire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AreaKeep {
+    pub area: i64,
+    pub count: i64,
 }
 
 /// A row of the final log. Entries of an area come in the order of their numbers.
@@ -222,6 +243,8 @@ pub struct LeaderWrite {
     pub table: String,
     pub row: String,
     pub epoch: i64,
+    /// By PostgreSQL's clock, since 1970.
+    pub at_us: i64,
 }
 
 /// The first eight bytes of the SHA-256 of a body: enough to tell bodies apart, and short in a file.

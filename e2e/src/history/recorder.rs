@@ -1,6 +1,7 @@
 //! Collects a history in memory: writing it somewhere would slow down what is being watched.
 
-use super::{Asked, Delivery, Entry, Operation, Outcome, Reading};
+use super::{Asked, Delivery, Entry, Operation, Outcome, Reading, file};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -71,9 +72,32 @@ impl Recorder {
         self.entries.lock().unwrap().clone()
     }
 
+    /// Whatever panics until this is dropped, the history so far is kept.
+    pub fn kept_in_a_panic(&self, name: &str, seed: u64) -> KeptInPanic {
+        KeptInPanic { recorder: self.clone(), path: file::kept(name, seed) }
+    }
+
     /// Looks at what there is so far.
     pub fn look<T>(&self, look: impl FnOnce(&[Entry]) -> T) -> T {
         look(&self.entries.lock().unwrap())
+    }
+}
+
+pub struct KeptInPanic {
+    recorder: Recorder,
+    path: PathBuf,
+}
+
+impl Drop for KeptInPanic {
+    #[allow(clippy::print_stderr)] // whoever runs a test must find it
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A second panic would end the process before it could say anything.
+            match file::write(&self.path, &self.recorder.entries()) {
+                Ok(()) => eprintln!("the history so far is in {}", self.path.display()),
+                Err(error) => eprintln!("the history is lost: {error:#}"),
+            }
+        }
     }
 }
 

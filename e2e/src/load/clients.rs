@@ -3,7 +3,7 @@
 
 use super::{Area, Scene, subscriptions, text};
 use crate::gaceta::Gaceta;
-use crate::history::{Asked, Delivery, Given, Outcome, Reading, Why, hash};
+use crate::history::{Asked, By, Delivery, Given, Outcome, Reading, Why, hash};
 use crate::person::Person;
 use crate::processes::Process;
 use crate::seed::Chance;
@@ -113,18 +113,21 @@ fn take(scene: &Scene, person: &Person, started_us: u64, line: &str, shown: &mut
         hash: hash(line["body"].as_str().unwrap()),
     };
     let is_deleted = line["deleted"] == true;
+    let expired = line["expired"].as_i64(); // so many, up to this number
+    let is_article = !is_deleted && expired.is_none();
+    let from = shown[&area].min(seq - 1) + 1;
     shown.insert(area, seq);
     scene.recorder.delivered(Delivery {
         reader: person.name.clone(),
         session: person.session_id,
-        is_client: true,
+        by: By::Client,
         area,
         asked_us: started_us,
         at_us: scene.recorder.now_us(),
-        from: seq,
+        from: if expired.is_some() { from } else { seq },
         upto: seq,
-        expired_through: 0,
-        articles: if is_deleted { vec![] } else { vec![given()] },
+        expired_through: if expired.is_some() { seq } else { 0 },
+        articles: if is_article { vec![given()] } else { vec![] },
         deleted: if is_deleted { vec![seq] } else { vec![] },
     });
 }

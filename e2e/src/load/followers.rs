@@ -2,7 +2,7 @@
 
 use super::{Area, Scene, given, subscriptions};
 use crate::caller::Caller;
-use crate::history::{Delivery, Reading, Why};
+use crate::history::{Asked, By, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
 use std::collections::HashMap;
@@ -93,9 +93,11 @@ impl Follower<'_> {
         match ask(node, self.person, self.request()).await {
             Ok((pages, _)) => {
                 for place in &mut self.places {
-                    if let Some(shown) = place.shown.take() {
-                        self.marked.insert(place.area_id.0, shown.upto); // it arrived, since it was answered
-                    }
+                    let Some(shown) = place.shown.take() else { continue };
+                    self.marked.insert(place.area_id.0, shown.upto); // it arrived, since it was answered
+                    let asked = Asked::Mark { area: place.area_id.0, upto: shown.upto };
+                    let Person { name, session_id, .. } = self.person;
+                    self.scene.recorder.attempt(name, *session_id, asked).end(Outcome::Done);
                 }
                 for page in pages {
                     self.take(page, asked_us);
@@ -150,7 +152,7 @@ pub fn delivery(reader: &str, session: i64, asked_us: u64, page: &Page) -> Deliv
     Delivery {
         reader: reader.into(),
         session,
-        is_client: false,
+        by: By::Follow,
         area: page.area_id.0,
         asked_us,
         at_us: asked_us,

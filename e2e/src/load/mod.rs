@@ -18,7 +18,7 @@ pub mod writers;
 
 use crate::caller::Caller;
 use crate::history::recorder::Recorder;
-use crate::history::{Asked, Entry, Given, Outcome, hash};
+use crate::history::{AreaKeep, Asked, Entry, Given, Outcome, Reading, Why, hash};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
 use client::exit::Failure;
@@ -30,7 +30,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wire::{AdminRequest, AreaId, AreaSettings, Article, ErrorReply, Keep, Seq, SubscriptionSummary};
+use wire::{
+    AdminRequest, AreaId, AreaSettings, Article, ErrorReply, Keep, Seq, SettingChange, SubscriptionSummary,
+};
 
 /// One operation of the client with all its repeats, as `--timeout` bounds it.
 pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
@@ -38,7 +40,11 @@ pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
 const AREAS_EACH: usize = 4;
 /// In one area of so many old articles expire while people read: so many newest ones are kept.
 const EXPIRING_ONE_IN: usize = 4;
-const KEPT: u64 = 30;
+const KEPT: u64 = 5;
+/// What nobody reads would be kept for a year: here so long, so that it expires for those who were away for a moment, too.
+const KEPT_UNREAD: &str = "1s";
+/// How long those who change something may take to end once they are told to: their operations and pauses end by themselves.
+const END_WAIT: Duration = Duration::from_secs(60);
 
 /// How many of each.
 #[derive(Debug, Clone)]
@@ -112,6 +118,7 @@ pub struct Load {
     pub people: Vec<Person>,
     /// Is subscribed to everything, and only asks, in the end, whether anything is missing.
     pub auditor: Person,
+    admin: Person,
     changing: JoinSet<()>,
     reading: JoinSet<()>,
 }
@@ -131,13 +138,16 @@ impl Load {
         for number in 1..=crowd.areas {
             let name = format!("area {number}");
             let id = admin.area_add(&name).await;
+            let area = Area { id, name };
             if number % EXPIRING_ONE_IN == 0 {
-                let settings =
-                    AreaSettings { keep_count: Some(Keep::Limit(KEPT)), ..AreaSettings::default() };
-                admin.administrate(AdminRequest::AreaSet { name: name.clone(), settings }).await.unwrap();
+                recorder.put(Entry::Keep(AreaKeep { area: id.0, count: KEPT as i64 }));
+                keep(&admin, &area, Keep::Limit(KEPT)).await;
             }
-            areas.push(Area { id, name });
+            areas.push(area);
         }
+        let kept_unread = SettingChange { name: "keep_unread_s_max".into(), value: Some(KEPT_UNREAD.into()) };
+        let change = AdminRequest::SettingsChange { changes: vec![kept_unread], expected_version: None };
+        admin.administrate(change).await.unwrap();
         let scene = Arc::new(Scene {
             recorder,
             agents,
@@ -152,8 +162,10 @@ impl Load {
         for area in &scene.areas {
             auditor.subscribe(area.id).await;
         }
+        scene.never_reads(&auditor).await;
         let people = vec![auditor.clone()];
-        let mut load = Self { scene, people, auditor, changing: JoinSet::new(), reading: JoinSet::new() };
+        let (changing, reading) = (JoinSet::new(), JoinSet::new());
+        let mut load = Self { scene, people, auditor, admin, changing, reading };
         load.fill(chance).await;
         load
     }
@@ -183,27 +195,34 @@ impl Load {
         }
         for of in 0..guests {
             let (name, mut own) = next("guest", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await;
             self.changing.spawn(guests::come_and_go(self.scene.clone(), person, areas, own));
         }
         for of in 0..post_processes {
             let (name, mut own) = next("poster", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await;
             self.changing.spawn(clients::post(self.scene.clone(), person, areas, own));
         }
         for of in 0..writers {
             let (name, mut own) = next("writer", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await;
             self.changing.spawn(writers::write(self.scene.clone(), person, areas, own));
         }
         for of in 0..twins {
             let (name, mut own) = next("twin", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await;
             self.changing.spawn(writers::write_twice(self.scene.clone(), person, areas, own));
         }
         let (name, mut own) = next("stranger", 0);
-        let (person, _) = self.person(&name, &mut own).await;
+        let (person, _) = self.writer(&name, &mut own).await;
         self.changing.spawn(writers::stranger(self.scene.clone(), person, own));
+    }
+
+    /// Somebody who reads nothing.
+    async fn writer(&mut self, name: &str, chance: &mut Chance) -> (Person, Vec<Area>) {
+        let (person, areas) = self.person(name, chance).await;
+        self.scene.never_reads(&person).await;
+        (person, areas)
     }
 
     /// Somebody with some areas of his own choice.
@@ -221,20 +240,19 @@ impl Load {
         (person, areas)
     }
 
-    /// Nobody changes anything any more, when this returns.
+    /// Nobody changes anything any more, when this returns; and nothing expires.
     pub async fn stop_changes(&mut self) {
         self.scene.stop.cancel();
-        while let Some(ended) = self.changing.join_next().await {
-            ended.unwrap();
+        all_end(&mut self.changing, END_WAIT).await;
+        for area in &self.scene.areas {
+            keep(&self.admin, area, Keep::Forever).await;
         }
     }
 
     /// Everybody sees everything up to these heads, and ends.
     pub async fn see_all(&mut self, heads: HashMap<i64, Seq>) {
         self.scene.heads.send_replace(Some(Arc::new(heads)));
-        while let Some(ended) = self.reading.join_next().await {
-            ended.unwrap();
-        }
+        all_end(&mut self.reading, self.scene.crowd.quiet_wait + END_WAIT).await;
     }
 
     /// What everybody is told to be unread, now that nothing changes.
@@ -257,6 +275,21 @@ impl Scene {
         shown.into_iter().all(|(area, shown)| heads.get(&area).is_none_or(|head| shown >= *head))
     }
 
+    /// Writes down where somebody stands who will never read.
+    async fn never_reads(&self, person: &Person) {
+        for subscription in person.subscriptions().await {
+            self.recorder.reading(Reading {
+                reader: person.name.clone(),
+                session: person.session_id,
+                area: subscription.area_id.0,
+                at_us: self.recorder.now_us(),
+                why: Why::Silent,
+                start: subscription.cursor,
+                marked: subscription.cursor,
+            });
+        }
+    }
+
     pub fn caller(&self, person: &Person) -> Caller {
         Caller::new(person, &self.agents, OPERATION_WAIT)
     }
@@ -270,6 +303,25 @@ impl Scene {
         let mut heads = self.heads.subscribe();
         let _ = heads.wait_for(Option::is_some).await;
         tokio::time::sleep(self.crowd.quiet_wait).await;
+    }
+}
+
+async fn keep(admin: &Person, area: &Area, count: Keep) {
+    let settings = AreaSettings { keep_count: Some(count), ..AreaSettings::default() };
+    admin.administrate(AdminRequest::AreaSet { name: area.name.clone(), settings }).await.unwrap();
+}
+
+/// A panic of one of them goes on here, and one who never ends is one, too.
+async fn all_end(tasks: &mut JoinSet<()>, wait: Duration) {
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    };
+    if tokio::time::timeout(wait, all).await.is_err() {
+        panic!("somebody does not come to an end");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::followers::delivery;
 use super::{Area, Scene, definite, outcome};
 use crate::caller::Caller;
-use crate::history::{Asked, Delivery, Outcome, Reading, Why};
+use crate::history::{Asked, By, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause, shown};
 use crate::seed::Chance;
 use std::collections::HashMap;
@@ -77,7 +77,7 @@ impl Reader<'_> {
             return;
         }
         let delivery = delivery(&self.person.name, session, asked_us, &page);
-        recorder.delivered(Delivery { at_us: recorder.now_us(), ..delivery });
+        recorder.delivered(Delivery { at_us: recorder.now_us(), by: By::Read, ..delivery });
         let shown = shown(&page);
         loop {
             let asked = Asked::Mark { area: area.id.0, upto: shown.upto };

@@ -36,7 +36,10 @@ impl Row {
     /// While the others still run.
     pub fn line(&self) -> String {
         let detail = self.detail.as_ref().map_or(String::new(), |detail| format!("\n{detail}"));
-        format!("  {}: {} ({}){detail}", self.verdict(), self.measured, self.target)
+        match self.verdict {
+            Verdict::Skipped => format!("  {} ({}){detail}", self.measured, self.target), // it says so itself
+            _ => format!("  {}: {} ({}){detail}", self.verdict(), self.measured, self.target),
+        }
     }
 
     fn verdict(&self) -> &'static str {
