@@ -9,7 +9,7 @@ pub mod scenarios;
 pub mod table;
 
 use crate::chaos::{Judged, Plan};
-use crate::history::file;
+use crate::history::{Entry, file};
 use crate::{check, seed};
 use clap::Parser;
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ pub async fn run(args: Args, mut tell: impl FnMut(&str)) -> anyhow::Result<bool>
     if let Some(path) = &args.check {
         let entries = file::read(path)?;
         let found = check::check(&entries);
+        if !entries.iter().any(|entry| matches!(entry, Entry::Area(_))) {
+            tell("the run ended before its final state was read: much will seem lost that may not be");
+        }
         tell(&crate::chaos::told(&check::availability::figures(&entries)));
         tell(&format!("{} entries, {} violations\n{}", entries.len(), found.len(), check::told(&found)));
         return Ok(found.is_empty());
