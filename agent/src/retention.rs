@@ -3,7 +3,7 @@
 
 use crate::leader::is_over;
 use db::leader::Term;
-use db::retention::{self, Due, Limits, Step};
+use db::retention::{self, Due, LOOK_AREAS_MAX, Limits, Step};
 use db::{Db, Result};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -30,8 +30,18 @@ pub async fn keep(db: Db, term: Term, limits: impl Fn() -> Limits) {
 /// A look at every area, and some steps for each that needs them.
 pub async fn round(db: &Db, term: Term, limits: &Limits) -> Result<()> {
     let mut after = 0;
+    let mut areas_max = LOOK_AREAS_MAX;
     loop {
-        let (due, last) = retention::due(db, limits, after).await?;
+        let (due, last) = match retention::due(db, limits, after, areas_max).await {
+            // Too much for one statement, perhaps: areas with very many subscribers must not hold up those after them.
+            Err(db::Error::Unavailable(why)) if areas_max > 1 => {
+                tracing::debug!(why, areas_max, "a look took too long, the next one is smaller");
+                areas_max /= 4;
+                pause().await;
+                continue;
+            }
+            looked => looked?,
+        };
         work(db, term, limits, due).await?;
         let Some(last) = last else { return Ok(()) };
         after = last;

@@ -15,7 +15,7 @@ const STEP_ROWS_MAX: i64 = 500;
 /// What their bodies may weigh together: the database writes as much again to forget them.
 const STEP_BYTES_MAX: i64 = 4 * 1024 * 1024;
 /// Areas of one look. Where much is old and unread it asks for all their subscriptions: with 200 in each, some 40 ms.
-const LOOK_AREAS_MAX: i64 = 100;
+pub const LOOK_AREAS_MAX: i64 = 100;
 /// What expires of an area within such a time is told by one event: where people post all the time, something expires at every look.
 const EVENT_S: f64 = 3_600.0;
 
@@ -83,8 +83,8 @@ fn through(keep_for_s: &str, keep_count: &str, keep_unread_s_max: &str) -> Strin
 }
 
 /// Looks what there is to do in some areas, those after the id `after`; and the id of the last one that it looked at, `None` when there
-/// are no more. Locks nothing.
-pub async fn due(db: &Db, limits: &Limits, after: i64) -> Result<(Due, Option<i64>)> {
+/// are no more. Looks at `areas_max` at once, at most at [`LOOK_AREAS_MAX`]. Locks nothing.
+pub async fn due(db: &Db, limits: &Limits, after: i64, areas_max: i64) -> Result<(Due, Option<i64>)> {
     let mut due = Due::default();
     let mut last = None;
     let rows = db
@@ -112,7 +112,7 @@ pub async fn due(db: &Db, limits: &Limits, after: i64) -> Result<(Due, Option<i6
                 &limits.keep_unread_s_max,
                 &limits.removed_area_keep_s,
                 &after,
-                &LOOK_AREAS_MAX,
+                &areas_max.clamp(1, LOOK_AREAS_MAX),
             ],
         )
         .await?;

@@ -85,7 +85,8 @@ impl House {
     async fn due(&self, limits: &Limits) -> Due {
         let (mut all, mut after) = (Due::default(), 0);
         loop {
-            let (due, last) = retention::due(&self.db, limits, after).await.unwrap();
+            let (due, last) =
+                retention::due(&self.db, limits, after, retention::LOOK_AREAS_MAX).await.unwrap();
             all.expirable.extend(due.expirable);
             all.uncleared.extend(due.uncleared);
             all.purgeable.extend(due.purgeable);
