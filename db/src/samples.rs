@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// What a node does; also a sum or a mean over nodes. The columns of both tables, in the order of [`COLUMNS`].
+/// What a node does; also a sum or a mean over nodes. The columns of both tables, in the order of `COLUMNS`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Load {
     pub posts_s: f64,
