@@ -113,6 +113,19 @@ pub async fn current(db: &Db) -> Result<Option<Leader>> {
     }))
 }
 
+/// For who has the database to himself and starts now: whatever it tells of servers is of a time when others ran. They are out,
+/// and nobody leads.
+pub async fn begin_alone(db: &Db) -> Result<()> {
+    db.query(
+        "with gone as (update nodes set state = 'out', state_at = now() where state in ('announced', 'live')),
+              agents as (delete from agents)
+         update leader set holder = null, expires_at = '-infinity'",
+        &[],
+    )
+    .await
+    .map(drop)
+}
+
 impl Term {
     /// Runs one write of this leader. `parts` are what follows the fence in its `with` (each takes its rows from `lease`, so
     /// that there are none without it), `found` is what they are asked for at the end, as column 1 and the following.

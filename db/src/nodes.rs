@@ -2,7 +2,7 @@
 //! leader checks it and writes its state.
 
 use crate::leader::Term;
-use crate::samples::{COLUMNS, Load};
+use crate::samples::{Load, columns_as};
 use crate::sessions::TokenHash;
 use crate::{Db, Error, Result, audit};
 use uuid::Uuid;
@@ -210,19 +210,6 @@ pub async fn forget_lost(db: &Db, term: Term) -> Result<()> {
     .map(drop)
 }
 
-/// For who has the database to himself and starts now: whatever it tells of servers is of a time when others ran. They are out,
-/// and nobody leads.
-pub async fn begin_alone(db: &Db) -> Result<()> {
-    db.query(
-        "with gone as (update nodes set state = 'out', state_at = now() where state in ('announced', 'live')),
-              agents as (delete from agents)
-         update leader set holder = null, expires_at = '-infinity'",
-        &[],
-    )
-    .await
-    .map(drop)
-}
-
 /// How many are live, of how many that have not left.
 pub async fn count(db: &Db) -> Result<(i64, i64)> {
     let row = db
@@ -241,7 +228,7 @@ pub async fn details(db: &Db, token: &TokenHash) -> Result<Vec<Details>> {
 }
 
 async fn details_of(db: &Db, node_id: Option<Uuid>) -> Result<Vec<Details>> {
-    let load: Vec<String> = COLUMNS.split(',').map(|name| format!("l.{}", name.trim())).collect();
+    let load = columns_as(|name| format!("l.{name}"));
     let rows = db
         .query(
             &format!(
@@ -255,8 +242,7 @@ async fn details_of(db: &Db, node_id: Option<Uuid>) -> Result<Vec<Details>> {
                    left join lateral (select * from node_samples l where l.node_id = n.node_id
                                        order by l.at desc limit 1) l on true
                   where $1::uuid is null or n.node_id = $1
-                  order by n.address, n.node_id limit $2",
-                load = load.join(", ")
+                  order by n.address, n.node_id limit $2"
             ),
             &[&node_id, &NODES_MAX],
         )

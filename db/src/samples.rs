@@ -28,9 +28,11 @@ pub struct Load {
 pub(crate) const COLUMNS: &str =
     "posts_s, reads_s, follows_s, deletes_s, others_s, deliveries_s, followers, connections,
        queued_posts, memory_bytes";
-const MEANS: &str =
-    "mean_posts_s, mean_reads_s, mean_follows_s, mean_deletes_s, mean_others_s, mean_deliveries_s,
-       mean_followers, mean_connections, mean_queued_posts, mean_memory_bytes";
+
+/// Each of the columns as `shown` has it: of another table, or what is made of it.
+pub(crate) fn columns_as(shown: impl Fn(&str) -> String) -> String {
+    COLUMNS.split(',').map(|name| shown(name.trim())).collect::<Vec<_>>().join(", ")
+}
 
 impl Load {
     fn columns(&self) -> [f64; 10] {
@@ -83,8 +85,7 @@ pub async fn write(db: &Db, term: Term, reports: &[(Uuid, Load)]) -> Result<()> 
     let column = |kind: usize| -> Vec<f64> { reports.iter().map(|(_, load)| load.columns()[kind]).collect() };
     let columns: [Vec<f64>; 10] = std::array::from_fn(column);
     let unnested = (4..14).map(|n| format!("${n}::double precision[]")).collect::<Vec<_>>().join(", ");
-    let sums: Vec<String> =
-        COLUMNS.split(',').map(|name| format!("coalesce(sum({}), 0)", name.trim())).collect();
+    let sums = columns_as(|name| format!("coalesce(sum({name}), 0)"));
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&node_ids];
     params.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
     term.write(
@@ -95,8 +96,7 @@ pub async fn write(db: &Db, term: Term, reports: &[(Uuid, Load)]) -> Result<()> 
              of_nodes as (insert into node_samples (at, epoch, node_id, {COLUMNS})
                           select stamp.*, given.* from stamp, given),
              of_all as (insert into load_samples (at, epoch, nodes, {COLUMNS})
-                        select stamp.*, s.* from stamp, (select count(*)::integer, {sums} from given) s)",
-            sums = sums.join(", ")
+                        select stamp.*, s.* from stamp, (select count(*)::integer, {sums} from given) s)"
         ),
         "1",
         &params,
@@ -132,12 +132,13 @@ pub async fn forget_old(db: &Db, term: Term, keep_s: i64) -> Result<bool> {
 /// The samples of the last `span_s` seconds for an administrator, oldest first: at most `rows_max`, evenly taken.
 pub async fn list(db: &Db, token: &TokenHash, span_s: i64, rows_max: i64) -> Result<Vec<Sample>> {
     audit::require_admin(db, token).await?;
+    let means = columns_as(|name| format!("mean_{name}"));
     let rows = db
         .query(
             &format!(
                 "with of_span as (select *, row_number() over (order by at desc) - 1 as nth, count(*) over () as rows
                                     from load_samples where at > now() - make_interval(secs => $1::bigint))
-                 select us(at), epoch, nodes, {COLUMNS}, {MEANS} from of_span
+                 select us(at), epoch, nodes, {COLUMNS}, {means} from of_span
                   where nth % greatest(1, (rows + $2::bigint - 1) / $2) = 0
                   order by at"
             ),

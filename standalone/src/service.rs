@@ -34,7 +34,7 @@ pub async fn start(
     let bound = listener.local_addr()?;
     db::migrate::migrate(&url).await.context("the schema cannot be brought up")?;
     let db = Db::new(&url)?;
-    db::nodes::begin_alone(&db).await?;
+    db::leader::begin_alone(&db).await?;
     agent::ensure_admin(&db, admin_password).await?;
 
     let mut service = Service {
