@@ -90,7 +90,7 @@ impl OwnCluster {
 /// The cluster that all tests of this process share: do not stop it.
 pub async fn cluster() -> &'static PrivatePostgres {
     static CLUSTER: OnceCell<OwnCluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(migrated_cluster).await
+    CLUSTER.get_or_init(own_cluster).await
 }
 
 /// A new, migrated database in the shared cluster.
@@ -109,14 +109,19 @@ pub async fn database_of_version(version: i32) -> TestDatabase {
 
 /// A cluster for this test alone; takes a second to make.
 pub async fn own_cluster() -> OwnCluster {
-    migrated_cluster().await
+    migrated_cluster(Options::throw_away).await
 }
 
-async fn migrated_cluster() -> OwnCluster {
+/// The same with fsync on: what is measured must cost what it costs those who keep their data.
+pub async fn own_durable_cluster() -> OwnCluster {
+    migrated_cluster(Options::durable).await
+}
+
+async fn migrated_cluster(options: fn(PathBuf) -> Options) -> OwnCluster {
     remove_stale();
     let directory = CleanedDirectory::new();
     let postgres =
-        PrivatePostgres::start(Options { max_connections: 400, ..Options::throw_away(&directory.path) });
+        PrivatePostgres::start(Options { max_connections: 400, ..options(directory.path.clone()) });
     let postgres = postgres.await.unwrap_or_else(|error| panic!("tests need PostgreSQL: {error}"));
     postgres.ensure_database(TEMPLATE).await.expect("the template database is created");
     crate::migrate::migrate(&postgres.dsn(TEMPLATE)).await.expect("the template database is migrated");
