@@ -7,7 +7,6 @@
 pub mod closed_loop;
 pub mod echo;
 pub mod exchange;
-// pub mod peers;
 pub mod posts;
 pub mod reads;
 
@@ -36,10 +35,6 @@ pub enum Work {
     Post { nodes: Vec<SocketAddr>, crowd: Crowd, batch: usize, body_bytes: usize },
     /// Reads a page of `page` articles; the next request marks it.
     Read { nodes: Vec<SocketAddr>, crowd: Crowd, page: u32 },
-    /// `XADD` over a connection each.
-    Redis { address: SocketAddr, streams: usize, body_bytes: usize },
-    /// A publication into a stream of JetStream and its acknowledgement, over a connection each.
-    JetStream { address: SocketAddr, subjects: usize, body_bytes: usize },
 }
 
 /// What came of it. Only what ended within the measured time counts.
@@ -88,7 +83,6 @@ pub fn run(load: &Load) -> anyhow::Result<Measured> {
         }
         Work::Post { nodes, crowd, batch, body_bytes } => posts::run(load, nodes, crowd, *batch, *body_bytes),
         Work::Read { nodes, crowd, page } => reads::run(load, nodes, crowd, *page),
-        Work::Redis { .. } | Work::JetStream { .. } => todo!(),
     }
 }
 

@@ -1,24 +1,44 @@
-//! `gaceta-bench`: measures Gaceta and what one would take instead, side by side in one run on this machine.
+//! `gaceta-bench`: measures Gaceta and what one would take instead, side by side in one run on this machine, and prints
+//! what came of it as a table. See `docs/performance.md`.
 //!
-//! See `docs/performance.md` for the method.
+//! - [`bench`]: the rounds. - [`rows`]: what is measured. - [`references`]: what it is held against.
+//! - [`stage`], [`people`]: the service under load. - [`load`]: the load, in a process of its own.
+//! - [`figures`], [`report`], [`machine`]: medians, the table, and where it was made.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a table for people is what it is for
 
+mod bench;
+mod figures;
 mod load;
+mod machine;
 mod people;
+mod references;
+mod report;
+mod rows;
 mod stage;
 
 use clap::{Parser, ValueEnum};
-use load::{Load, Work};
+use rows::RowId;
 use std::io::Read;
-use stage::Stage;
 
+/// Measures Gaceta side by side with what one would take instead
 #[derive(Parser)]
 #[command(name = "gaceta-bench", version)]
 struct Args {
-    rows: Vec<String>,
-    /// This process is a part of the run of another one
-    #[arg(long, hide = true)]
+    /// The rows to measure; all without any
+    #[arg(ignore_case = true)]
+    rows: Vec<RowId>,
+
+    /// Shorter runs: at most six minutes for all rows
+    #[arg(long)]
+    quick: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// This process is a part of another one's run
+    #[arg(long, hide = true, conflicts_with_all = ["rows", "quick", "json"])]
     part: Option<Part>,
 }
 
@@ -31,49 +51,31 @@ enum Part {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     match args.part {
-        Some(Part::Load) => {
-            let mut input = String::new();
-            std::io::stdin().read_to_string(&mut input)?;
-            let measured = load::run(&serde_json::from_str(&input)?)?;
-            println!("{}", serde_json::to_string(&measured)?);
-            Ok(())
-        }
-        Some(Part::Echo) => {
-            let mut input = String::new();
-            std::io::stdin().read_to_string(&mut input)?;
-            tokio::runtime::Runtime::new()?
-                .block_on(load::echo::serve(input.parse()?, |address| println!("ready echo={address}")))
-        }
-        None => tokio::runtime::Runtime::new()?.block_on(run()),
+        None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
+        Some(part) => run_part(part),
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    use tokio::io::AsyncBufReadExt;
-    let cluster = db::testing::own_durable_cluster().await;
-    for _ in 0..2 {
-    for clients in [64, 256] {
-        let mut echo = load::spawn("echo", b"60").await?;
-        let mut lines = tokio::io::BufReader::new(echo.stdout.take().unwrap()).lines();
-        let address = lines.next_line().await?.unwrap();
-        let address = address.strip_prefix("ready echo=").unwrap().parse()?;
-        let load = Load {
-            work: Work::Echo { address, request_bytes: 300, reply_bytes: 60 },
-            clients, warm_ms: 500, measure_ms: 3000,
-        };
-        let m = load.measure().await?.whole()?;
-        println!("E {clients}: {:.0}/s p50 {} p99 {} load cpu {:.1} us", m.operations_s(), m.p50_ms, m.p99_ms, m.cpu_s*1e6/m.operations as f64);
-        drop(echo);
-        let stage = Stage::start(&cluster, 1, 256, 64).await?;
-        let load = Load { work: stage.posts(1), clients, warm_ms: 500, measure_ms: 3000 };
-        let (m, costs) = stage.measure(&load).await?;
-        println!("B1 {clients}: {:.0}/s p50 {} p99 {} {costs:.0?}", m.operations_s(), m.p50_ms, m.p99_ms);
+async fn measure(args: Args) -> anyhow::Result<()> {
+    let rows = if args.rows.is_empty() { RowId::value_variants().to_vec() } else { args.rows };
+    let report = bench::run(&rows, args.quick).await?;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&report)?),
+        false => println!("{}", report::text(&report)),
     }
-        let stage = Stage::start(&cluster, 1, 2048, 64).await?;
-        stage.crowd.fill(&stage.client, 2000, 200).await?;
-        let load = Load { work: Work::Read { nodes: stage.addresses(), crowd: stage.crowd, page: 20 }, clients: 64, warm_ms: 500, measure_ms: 3000 };
-        let (m, costs) = stage.measure(&load).await?;
-        println!("B4 64: {:.0}/s p50 {} p99 {} {costs:.0?}", m.operations_s(), m.p50_ms, m.p99_ms);
+    Ok(())
+}
+
+/// What it is to do comes on standard input.
+fn run_part(part: Part) -> anyhow::Result<()> {
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    match part {
+        Part::Load => println!("{}", serde_json::to_string(&load::run(&serde_json::from_str(&input)?)?)?),
+        Part::Echo => {
+            let echo = load::echo::serve(input.parse()?, |address| println!("ready echo={address}"));
+            tokio::runtime::Runtime::new()?.block_on(echo)?;
+        }
     }
     Ok(())
 }

@@ -78,12 +78,16 @@ where
 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => Rc::new(runtime),
-        Err(error) => return vec![Seen { first_failure: Some(error.to_string()), failed: 1, ..Seen::default() }],
+        Err(error) => {
+            return vec![Seen { first_failure: Some(error.to_string()), failed: 1, ..Seen::default() }];
+        }
     };
     let local = LocalSet::new();
     let all = local.run_until(async {
-        let tasks: Vec<_> =
-            clients.into_iter().map(|client| tokio::task::spawn_local(one_client(client, from, until))).collect();
+        let tasks: Vec<_> = clients
+            .into_iter()
+            .map(|client| tokio::task::spawn_local(one_client(client, from, until)))
+            .collect();
         let mut seen = vec![];
         for task in tasks {
             seen.push(task.await.unwrap_or_default());

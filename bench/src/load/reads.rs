@@ -10,7 +10,10 @@ use wire::{NodeReply, NodeRequest, ReadFrom, Shown};
 
 /// Whoever has read all of his area makes room for the next person of the same one, who has read nothing yet.
 pub fn run(load: &Load, nodes: &[SocketAddr], crowd: &Crowd, page: u32) -> anyhow::Result<Measured> {
-    anyhow::ensure!(load.clients.is_multiple_of(crowd.areas), "people who take turns must read the same area");
+    anyhow::ensure!(
+        load.clients.is_multiple_of(crowd.areas),
+        "people who take turns must read the same area"
+    );
     closed_loop::run(load, |client| {
         let node = nodes[client % nodes.len()];
         let (crowd, step) = (*crowd, load.clients);
@@ -29,12 +32,7 @@ pub fn run(load: &Load, nodes: &[SocketAddr], crowd: &Crowd, page: u32) -> anyho
             if read.articles.len() != page as usize {
                 return Err(Trouble::Failed(format!("{} articles in a page", read.articles.len())));
             }
-            shown = Some(Shown {
-                from: read.from,
-                upto: read.upto,
-                generation: read.generation,
-                reading_id,
-            });
+            shown = Some(Shown { from: read.from, upto: read.upto, generation: read.generation, reading_id });
             if !read.more {
                 person += step;
                 shown = None;

@@ -1,0 +1,79 @@
+//! What every measurement gets, and the rounds: everything once, then everything again, so that whatever else the machine
+//! does meets all of them.
+
+use crate::figures::Figures;
+use crate::load::{Load, Measured, Work};
+use crate::references::Reference;
+use crate::report::Report;
+use crate::rows::RowId;
+use crate::stage::Stage;
+use db::testing::OwnCluster;
+use std::time::Instant;
+
+/// Medians of so many.
+const ROUNDS: usize = 3;
+
+pub struct Bench {
+    pub cluster: OwnCluster,
+    pub quick: bool,
+    pub round: usize,
+    began: Instant,
+}
+
+impl Bench {
+    /// An agent and `nodes` nodes on a new database.
+    pub async fn stage(&self, nodes: usize, people: usize, areas: usize) -> anyhow::Result<Stage> {
+        Stage::start(&self.cluster, nodes, people, areas).await
+    }
+
+    /// For how long a closed loop warms up and is measured.
+    pub fn load(&self, work: Work, clients: usize) -> Load {
+        let (warm_ms, measure_ms) = if self.quick { (400, 1_200) } else { (1_000, 4_000) };
+        Load { work, clients, warm_ms, measure_ms }
+    }
+
+    /// Progress, for whoever watches.
+    pub fn tell(&self, what: &str) {
+        let elapsed_s = self.began.elapsed().as_secs();
+        eprintln!("{elapsed_s:4} s  round {}  {what}", self.round + 1);
+    }
+
+    pub fn told(&self, what: &str, measured: &Measured) {
+        self.tell(&format!(
+            "{what}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
+            measured.items_s(),
+            measured.p50_ms,
+            measured.p99_ms
+        ));
+    }
+}
+
+/// Runs the rows and what they are held against.
+pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
+    e2e::programs::directory(); // builds them if need be, before anything is measured
+    let cluster = db::testing::own_durable_cluster().await;
+    let mut bench = Bench { cluster, quick, round: 0, began: Instant::now() };
+    let needed: Vec<Reference> = Reference::ALL
+        .into_iter()
+        .filter(|reference| chosen.iter().any(|row| row.references().contains(reference)))
+        .collect();
+    let mut figures = Figures::default();
+    for round in 0..ROUNDS {
+        bench.round = round;
+        for reference in &needed {
+            reference.measure(&bench, &mut figures).await?;
+        }
+        for row in chosen {
+            if round < row.rounds(quick) {
+                row.measure(&bench, &mut figures).await?;
+            }
+        }
+    }
+    let told = needed.iter().flat_map(|reference| reference.told());
+    Ok(Report {
+        machine: crate::machine::machine(),
+        references: told.clone().map(|name| ((*name).into(), figures.median(name))).collect(),
+        absent: told.filter_map(|name| Some(((*name).into(), figures.why_missing(name)?.into()))).collect(),
+        rows: chosen.iter().flat_map(|row| row.judge(&figures)).collect(),
+    })
+}

@@ -1,0 +1,63 @@
+//! What was measured, by name, once for each round; what is told is the median of the rounds.
+
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub struct Figures {
+    taken: BTreeMap<String, Vec<f64>>,
+    /// What could not be measured, and why.
+    absent: BTreeMap<String, String>,
+}
+
+impl Figures {
+    pub fn take(&mut self, name: impl Into<String>, value: f64) {
+        self.taken.entry(name.into()).or_default().push(value);
+    }
+
+    /// The median of the rounds; the lower one of two in the middle. `None`: never measured.
+    pub fn median(&self, name: &str) -> Option<f64> {
+        let mut values = self.taken.get(name)?.clone();
+        values.sort_by(f64::total_cmp);
+        values.get((values.len().checked_sub(1)?) / 2).copied()
+    }
+
+    /// One as a multiple of the other.
+    pub fn ratio(&self, name: &str, of: &str) -> Option<f64> {
+        Some(self.median(name)? / self.median(of)?)
+    }
+
+    pub fn missing(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.absent.insert(what.into(), why.into());
+    }
+
+    pub fn why_missing(&self, what: &str) -> Option<&str> {
+        self.absent.get(what).map(String::as_str)
+    }
+
+    /// All medians whose names begin so, without the beginning.
+    pub fn under<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        let names = self.taken.keys().filter_map(move |name| name.strip_prefix(beginning));
+        names.filter_map(move |rest| Some((rest, self.median(&format!("{beginning}{rest}"))?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Figures;
+
+    #[test]
+    fn medians_and_ratios_are_of_what_was_taken() {
+        let mut figures = Figures::default();
+        for value in [3.0, 1.0, 2.0] {
+            figures.take("a", value);
+            figures.take("b.x", value * 2.0);
+        }
+        figures.take("c", 1.0);
+        figures.take("c", 9.0);
+        assert_eq!(figures.median("a"), Some(2.0));
+        assert_eq!(figures.median("c"), Some(1.0), "of two, the lower");
+        assert_eq!(figures.median("nothing"), None);
+        assert_eq!(figures.ratio("a", "b.x"), Some(0.5));
+        assert_eq!(figures.under("b.").collect::<Vec<_>>(), [("x", 4.0)]);
+    }
+}
