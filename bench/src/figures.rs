@@ -14,6 +14,11 @@ impl Figures {
         self.taken.entry(name.into()).or_default().push(value);
     }
 
+    /// Whether it was measured in this round already.
+    pub fn has_round(&self, name: &str, round: usize) -> bool {
+        self.taken.get(name).is_some_and(|values| values.len() > round)
+    }
+
     /// The median of the rounds; the lower one of two in the middle. `None`: never measured.
     pub fn median(&self, name: &str) -> Option<f64> {
         let mut values = self.taken.get(name)?.clone();

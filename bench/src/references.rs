@@ -2,9 +2,13 @@
 //!
 //! - [`echo`] (E): the limit for short connections. - [`pgbench`] (P): the limit of the database over kept connections.
 //! - [`redis`], [`jetstream`]: what one would take instead.
+//! - [`peers`]: programs of others.
 
 pub mod echo;
+pub mod jetstream;
+pub mod peers;
 pub mod pgbench;
+pub mod redis;
 
 use crate::bench::Bench;
 use crate::figures::Figures;
@@ -13,16 +17,20 @@ use crate::figures::Figures;
 pub enum Reference {
     Echo,
     Pgbench,
+    Redis,
+    Jetstream,
 }
 
 impl Reference {
-    pub const ALL: [Self; 2] = [Self::Echo, Self::Pgbench];
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Pgbench, Self::Redis, Self::Jetstream];
 
     /// The figures that the report tells; others only make ratios.
     pub fn told(self) -> &'static [&'static str] {
         match self {
             Self::Echo => &["E_ops_s"],
             Self::Pgbench => &["P_ops_s", "P_1_p50_ms"],
+            Self::Redis => &["redis_ops_s"],
+            Self::Jetstream => &["jetstream_ops_s"],
         }
     }
 
@@ -30,6 +38,8 @@ impl Reference {
         match self {
             Self::Echo => echo::measure(bench, figures).await,
             Self::Pgbench => pgbench::measure(bench, figures).await,
+            Self::Redis => redis::measure(bench, figures).await,
+            Self::Jetstream => jetstream::measure(bench, figures).await,
         }
     }
 }

@@ -82,12 +82,17 @@ impl Row {
         }
     }
 
-    /// Holds a ratio against its bar. A peer that is not there asks nothing.
-    pub fn ratio(mut self, of: &'static str, ratio: Option<f64>, bar: Bar) -> Self {
+    /// Shows a ratio that nothing is asked of.
+    pub fn compared(mut self, of: &'static str, ratio: Option<f64>) -> Self {
         if let Some(ratio) = ratio {
             self.ratios.insert(of, ratio);
         }
-        self.held(ratio, bar, &format!(" × {of}"))
+        self
+    }
+
+    /// Holds a ratio against its bar. A peer that is not there asks nothing.
+    pub fn ratio(self, of: &'static str, ratio: Option<f64>, bar: Bar) -> Self {
+        self.compared(of, ratio).held(ratio, bar, &format!(" × {of}"))
     }
 
     /// Holds the value itself against its bar.

@@ -14,15 +14,23 @@ use clap::ValueEnum;
 pub enum RowId {
     /// Durable posts, one connection each
     B1,
+    /// The same, all into one area
+    B2,
+    /// Posts in batches of 100
+    B3,
     /// Reading 20 unread, each connection one operation
     B4,
+    /// One post at a time on an idle service
+    B7,
 }
 
 impl RowId {
     /// What this row is held against.
     pub fn references(self) -> &'static [Reference] {
         match self {
-            Self::B1 => &[Reference::Echo, Reference::Pgbench],
+            Self::B1 => &Reference::ALL,
+            Self::B2 => &[],
+            Self::B3 | Self::B7 => &[Reference::Pgbench],
             Self::B4 => &[Reference::Echo],
         }
     }
@@ -30,21 +38,27 @@ impl RowId {
     /// How often it is measured; what takes long is measured once where time is short.
     pub fn rounds(self, _quick: bool) -> usize {
         match self {
-            Self::B1 | Self::B4 => 3,
+            Self::B1 | Self::B2 | Self::B3 | Self::B4 | Self::B7 => 3,
         }
     }
 
     pub async fn measure(self, bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
         match self {
             Self::B1 => posts::measure_many_areas(bench, figures).await,
+            Self::B2 => posts::measure_one_area(bench, figures).await,
+            Self::B3 => posts::measure_batches(bench, figures).await,
             Self::B4 => reads::measure(bench, figures).await,
+            Self::B7 => posts::measure_alone(bench, figures).await,
         }
     }
 
     pub fn judge(self, figures: &Figures) -> Vec<Row> {
         match self {
             Self::B1 => posts::judge_many_areas(figures),
+            Self::B2 => posts::judge_one_area(figures),
+            Self::B3 => posts::judge_batches(figures),
             Self::B4 => reads::judge(figures),
+            Self::B7 => posts::judge_alone(figures),
         }
     }
 }

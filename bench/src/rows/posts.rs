@@ -1,4 +1,4 @@
-//! B1: durable posts.
+//! B1, B2, B3, B7: durable posts.
 
 use crate::bench::Bench;
 use crate::figures::Figures;
@@ -9,6 +9,10 @@ use wire::{AreaId, NodeReply, NodeRequest, Post, Posted, Reply, ReplyBody, Reque
 
 /// Both are told; the better one counts.
 pub const CLIENTS: [usize; 2] = [64, 256];
+/// Articles in a request of B3.
+const BATCH: usize = 100;
+/// Of B3: enough for every lane to gather a group while another one is committed; more would only wait, as 16 × 100 articles do.
+const BATCH_CLIENTS: usize = 16;
 
 /// The frames of one post and of its answer.
 pub fn frame_bytes() -> (usize, usize) {
@@ -27,28 +31,98 @@ pub fn frame_bytes() -> (usize, usize) {
 }
 
 pub async fn measure_many_areas(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    measure("B1", AREAS, bench, figures).await
+}
+
+/// B1 is what it is held against: where that was not asked for, it is measured all the same.
+pub async fn measure_one_area(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    if !figures.has_round("B1.64", bench.round) {
+        measure_many_areas(bench, figures).await?;
+    }
+    measure("B2", 1, bench, figures).await
+}
+
+async fn measure(
+    row: &'static str,
+    areas: usize,
+    bench: &Bench,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
     for clients in CLIENTS {
-        let stage = bench.stage(1, clients, AREAS).await?;
+        let stage = bench.stage(1, clients, areas).await?;
         let (measured, costs) = stage.measure(&bench.load(stage.posts(1), clients)).await?;
-        bench
-            .told(&format!("B1 posts, {clients} clients, processor time per post {costs:.0?} µs"), &measured);
-        figures.take(format!("B1.{clients}"), measured.operations_s());
+        bench.told(
+            &format!("{row} posts, {clients} clients, processor time per post {costs:.0?} µs"),
+            &measured,
+        );
+        figures.take(format!("{row}.{clients}"), measured.operations_s());
     }
     Ok(())
 }
 
+pub async fn measure_batches(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    let stage = bench.stage(1, BATCH_CLIENTS, AREAS).await?;
+    let (measured, costs) = stage.measure(&bench.load(stage.posts(BATCH), BATCH_CLIENTS)).await?;
+    bench.told(
+        &format!("B3 batches, {BATCH_CLIENTS} clients, processor time per batch {costs:.0?} µs"),
+        &measured,
+    );
+    figures.take("B3", measured.items_s());
+    Ok(())
+}
+
+pub async fn measure_alone(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    let stage = bench.stage(1, 1, AREAS).await?;
+    let (measured, costs) = stage.measure(&bench.load(stage.posts(1), 1)).await?;
+    bench.told(&format!("B7 posts, one client, processor time per post {costs:.0?} µs"), &measured);
+    figures.take("B7", measured.p50_ms);
+    Ok(())
+}
+
+/// How many clients posted most, and how much.
+fn best(row: &str, figures: &Figures) -> Option<(usize, f64)> {
+    let rate = |clients: usize| Some((clients, figures.median(&format!("{row}.{clients}"))?));
+    CLIENTS.into_iter().filter_map(rate).max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
 pub fn judge_many_areas(figures: &Figures) -> Vec<Row> {
-    let rate = |clients: usize| figures.median(&format!("B1.{clients}"));
-    let mut rows: Vec<Row> = CLIENTS
-        .iter()
-        .map(|clients| {
-            let (own, of_echo) = (format!("B1.{clients}"), format!("E.post.{clients}"));
-            let name = format!("durable posts, a connection each, {clients} clients");
-            Row::new("B1", name, rate(*clients), "posts/s")
-                .ratio("E", figures.ratio(&own, &of_echo), Bar::at_least(0.35, 0.5))
-                .ratio("P", figures.ratio(&own, "P_ops_s"), Bar::at_least(1.0, 1.2))
-        })
-        .collect();
-    rows.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
-    rows
+    let best = best("B1", figures).map(|(clients, _)| clients);
+    let row = |clients: usize| {
+        let own = format!("B1.{clients}");
+        let of = |peer: &str| figures.ratio(&own, peer);
+        let (of_echo, of_pgbench) = (of(&format!("E.post.{clients}")), of("P_ops_s"));
+        let (of_jetstream, of_redis) = (of("jetstream_ops_s"), of("redis_ops_s"));
+        let name = format!("durable posts, a connection each, {clients} clients");
+        let row = Row::new("B1", name, figures.median(&own), "posts/s");
+        if best.is_some_and(|best| best != clients) {
+            let row = row.compared("E", of_echo).compared("P", of_pgbench);
+            return row.compared("JetStream", of_jetstream).compared("Redis", of_redis);
+        }
+        row.ratio("E", of_echo, Bar::at_least(0.35, 0.5))
+            .ratio("P", of_pgbench, Bar::at_least(1.0, 1.2))
+            .ratio("JetStream", of_jetstream, Bar::AtLeast { must: Some(2.0), goal: None })
+            .ratio("Redis", of_redis, Bar::AtLeast { must: None, goal: Some(1.0) })
+    };
+    CLIENTS.into_iter().map(row).collect()
+}
+
+pub fn judge_one_area(figures: &Figures) -> Vec<Row> {
+    let (all, one) = (best("B1", figures), best("B2", figures));
+    let clients = one.map_or(CLIENTS[0], |(clients, _)| clients);
+    let name = format!("the same, all into one area, {clients} clients");
+    let ratio = all.zip(one).map(|((_, all), (_, one))| one / all);
+    let row = Row::new("B2", name, one.map(|(_, rate)| rate), "posts/s");
+    vec![row.ratio("B1", ratio, Bar::at_least(0.7, 0.9))]
+}
+
+pub fn judge_batches(figures: &Figures) -> Vec<Row> {
+    let name = format!("posts in batches of {BATCH} per connection, {BATCH_CLIENTS} clients");
+    let row = Row::new("B3", name, figures.median("B3"), "articles/s");
+    vec![row.ratio("P", figures.ratio("B3", "P_ops_s"), Bar::at_least(3.0, 5.0))]
+}
+
+pub fn judge_alone(figures: &Figures) -> Vec<Row> {
+    let name = "one post at a time on an idle service, p50; P1: a single client of pgbench";
+    let row = Row::new("B7", name, figures.median("B7"), "ms");
+    vec![row.ratio("P1", figures.ratio("B7", "P_1_p50_ms"), Bar::at_most(4.0, 2.5))]
 }
