@@ -3,10 +3,12 @@
 //!
 //! - [`Work`]: every kind of load. - [`closed_loop`]: many clients, each of which asks again once it is answered.
 //! - [`exchange`]: one short connection; the same for Gaceta and for the echo that it is held against.
+//! - [`peers`]: what one would take instead.
 
 pub mod closed_loop;
 pub mod echo;
 pub mod exchange;
+pub mod peers;
 pub mod posts;
 pub mod reads;
 
@@ -35,6 +37,10 @@ pub enum Work {
     Post { nodes: Vec<SocketAddr>, crowd: Crowd, batch: usize, body_bytes: usize },
     /// Reads a page of `page` articles; the next request marks it.
     Read { nodes: Vec<SocketAddr>, crowd: Crowd, page: u32 },
+    /// Appends to Redis Streams; client n to stream n, modulo their number.
+    Redis { addresses: Vec<SocketAddr>, streams: usize, body_bytes: usize },
+    /// Publishes into streams of JetStream.
+    Jetstream { address: SocketAddr, streams: usize, body_bytes: usize },
 }
 
 /// What came of it. Only what ended within the measured time counts.
@@ -83,6 +89,12 @@ pub fn run(load: &Load) -> anyhow::Result<Measured> {
         }
         Work::Post { nodes, crowd, batch, body_bytes } => posts::run(load, nodes, crowd, *batch, *body_bytes),
         Work::Read { nodes, crowd, page } => reads::run(load, nodes, crowd, *page),
+        Work::Redis { addresses, streams, body_bytes } => {
+            peers::redis(load, addresses, *streams, *body_bytes)
+        }
+        Work::Jetstream { address, streams, body_bytes } => {
+            peers::jetstream(load, *address, *streams, *body_bytes)
+        }
     }
 }
 

@@ -1,0 +1,32 @@
+//! NATS JetStream with its files as it comes, with a connection per operation. It acknowledges before it has synced: what is held
+//! against it does more.
+
+use super::peers::{self, Peer};
+use crate::bench::Bench;
+use crate::figures::Figures;
+use crate::load::{Work, peers as clients};
+use crate::stage::{AREAS, BODY_BYTES};
+use anyhow::Context;
+use std::process::Command;
+
+pub const PROGRAM: &str = "nats-server";
+pub const FIGURE: &str = "jetstream_ops_s";
+
+pub async fn measure(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    let Some(program) = peers::find(PROGRAM) else {
+        figures.missing(FIGURE, "nats-server is not installed");
+        return Ok(());
+    };
+    let peer = Peer::start(PROGRAM, |port, directory| {
+        let mut command = Command::new(program);
+        command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(directory);
+        command
+    })
+    .await?;
+    for stream in 0..AREAS {
+        let created = clients::create_stream(peer.address, stream).await;
+        created.map_err(|trouble| anyhow::anyhow!("{trouble:?}")).context("JetStream makes no stream")?;
+    }
+    let work = Work::Jetstream { address: peer.address, streams: AREAS, body_bytes: BODY_BYTES };
+    peers::measure(("JetStream", FIGURE), &work, bench, figures).await
+}
