@@ -75,5 +75,6 @@ pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
         references: told.clone().map(|name| ((*name).into(), figures.median(name))).collect(),
         absent: told.filter_map(|name| Some(((*name).into(), figures.why_missing(name)?.into()))).collect(),
         rows: chosen.iter().flat_map(|row| row.judge(&figures)).collect(),
+        nodes_table: crate::rows::nodes::table(&figures),
     })
 }

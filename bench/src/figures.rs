@@ -38,12 +38,6 @@ impl Figures {
     pub fn why_missing(&self, what: &str) -> Option<&str> {
         self.absent.get(what).map(String::as_str)
     }
-
-    /// All medians whose names begin so, without the beginning.
-    pub fn under<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
-        let names = self.taken.keys().filter_map(move |name| name.strip_prefix(beginning));
-        names.filter_map(move |rest| Some((rest, self.median(&format!("{beginning}{rest}"))?)))
-    }
 }
 
 #[cfg(test)]
@@ -63,6 +57,5 @@ mod tests {
         assert_eq!(figures.median("c"), Some(1.0), "of two, the lower");
         assert_eq!(figures.median("nothing"), None);
         assert_eq!(figures.ratio("a", "b.x"), Some(0.5));
-        assert_eq!(figures.under("b.").collect::<Vec<_>>(), [("x", 4.0)]);
     }
 }

@@ -2,18 +2,21 @@
 //! child's standard input and reads what came of it from its standard output.
 //!
 //! - [`Work`]: every kind of load. - [`closed_loop`]: many clients, each of which asks again once it is answered.
+//! - [`follows`]: followers that wait, and posts for them.
 //! - [`exchange`]: one short connection; the same for Gaceta and for the echo that it is held against.
 //! - [`peers`]: what one would take instead.
 
 pub mod closed_loop;
 pub mod echo;
 pub mod exchange;
+pub mod follows;
 pub mod peers;
 pub mod posts;
 pub mod reads;
 
 use crate::people::Crowd;
 use anyhow::Context;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -101,15 +104,17 @@ pub fn run(load: &Load) -> anyhow::Result<Measured> {
 impl Load {
     /// Runs it in a process of its own.
     pub async fn measure(&self) -> anyhow::Result<Measured> {
-        let child = spawn("load", &serde_json::to_vec(self)?).await?;
-        let output = child.wait_with_output().await?;
-        anyhow::ensure!(
-            output.status.success(),
-            "the load failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).context("the load's answer")
+        run_part("load", self).await
     }
+}
+
+/// What one part of the work answers, in a process of its own.
+pub async fn run_part<A: DeserializeOwned>(part: &str, plan: &impl Serialize) -> anyhow::Result<A> {
+    let child = spawn(part, &serde_json::to_vec(plan)?).await?;
+    let output = child.wait_with_output().await?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "the {part} failed: {log}");
+    serde_json::from_slice(&output.stdout).with_context(|| format!("the answer of the {part}"))
 }
 
 /// This program again, for one part of the work. Ends with us.

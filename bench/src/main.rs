@@ -45,6 +45,7 @@ struct Args {
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
     Load,
+    Follows,
     Echo,
 }
 
@@ -70,8 +71,12 @@ async fn measure(args: Args) -> anyhow::Result<()> {
 fn run_part(part: Part) -> anyhow::Result<()> {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input)?;
+    wire::limits::raise_file_limit(); // as servers do: each client is a file
     match part {
         Part::Load => println!("{}", serde_json::to_string(&load::run(&serde_json::from_str(&input)?)?)?),
+        Part::Follows => {
+            println!("{}", serde_json::to_string(&load::follows::run(&serde_json::from_str(&input)?)?)?);
+        }
         Part::Echo => {
             let echo = load::echo::serve(input.parse()?, |address| println!("ready echo={address}"));
             tokio::runtime::Runtime::new()?.block_on(echo)?;

@@ -1,6 +1,7 @@
 //! The table: each row with what it must reach and what it should.
 
 use crate::machine::Machine;
+use crate::rows::nodes;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ pub struct Report {
     pub references: BTreeMap<String, Option<f64>>,
     pub absent: BTreeMap<String, String>,
     pub rows: Vec<Row>,
+    /// All of B9; empty when it was not asked for.
+    pub nodes_table: Vec<nodes::Point>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,6 +48,8 @@ pub enum Bar {
     Below { must: Option<f64>, goal: Option<f64> },
 }
 
+type Reaches = fn(f64, f64) -> bool;
+
 impl Bar {
     pub const fn at_least(must: f64, goal: f64) -> Self {
         Self::AtLeast { must: Some(must), goal: Some(goal) }
@@ -58,7 +63,7 @@ impl Bar {
         Self::Below { must: Some(must), goal: Some(goal) }
     }
 
-    fn parts(self) -> (&'static str, fn(f64, f64) -> bool, Option<f64>, Option<f64>) {
+    fn parts(self) -> (&'static str, Reaches, Option<f64>, Option<f64>) {
         match self {
             Self::AtLeast { must, goal } => ("≥", |value, bar| value >= bar, must, goal),
             Self::AtMost { must, goal } => ("≤", |value, bar| value <= bar, must, goal),
@@ -149,6 +154,26 @@ pub fn text(report: &Report) -> String {
             Some(Met::Goal) => "goal",
         };
         text += &format!("| {id} | {name}{note} | {value} | {ratios} | {must} | {goal} | {met} |\n");
+    }
+    text + &nodes_text(&report.nodes_table)
+}
+
+/// A line for each number of nodes, a column for each number of clients.
+fn nodes_text(points: &[nodes::Point]) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\nB9, requests/s (and the median time of one, in ms):\n\n| clients |");
+    for clients in nodes::CLIENTS {
+        text += &format!(" {clients} |");
+    }
+    text += &format!("\n| --- |{}\n", " --- |".repeat(nodes::CLIENTS.len()));
+    for of_nodes in points.chunk_by(|a, b| a.nodes == b.nodes) {
+        text += &format!("| nodes: {} |", of_nodes[0].nodes);
+        for point in of_nodes {
+            text += &format!(" {} ({}) |", number(point.ops_s), number(point.p50_ms));
+        }
+        text.push('\n');
     }
     text
 }

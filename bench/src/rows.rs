@@ -1,5 +1,7 @@
 //! Every row of the table: what it needs to be held against, how it is measured, what it must reach.
 
+pub mod followers;
+pub mod nodes;
 pub mod posts;
 pub mod reads;
 
@@ -20,8 +22,14 @@ pub enum RowId {
     B3,
     /// Reading 20 unread, each connection one operation
     B4,
+    /// A thousand followers, acknowledgement to the last delivery
+    B5,
+    /// Ten thousand followers waiting: memory, and posts meanwhile
+    B6,
     /// One post at a time on an idle service
     B7,
+    /// Posts through 1, 2, 4 and 8 nodes, from 1 to 32 clients
+    B9,
 }
 
 impl RowId {
@@ -32,13 +40,16 @@ impl RowId {
             Self::B2 => &[],
             Self::B3 | Self::B7 => &[Reference::Pgbench],
             Self::B4 => &[Reference::Echo],
+            Self::B5 | Self::B6 | Self::B9 => &[],
         }
     }
 
     /// How often it is measured; what takes long is measured once where time is short.
-    pub fn rounds(self, _quick: bool) -> usize {
+    pub fn rounds(self, quick: bool) -> usize {
         match self {
             Self::B1 | Self::B2 | Self::B3 | Self::B4 | Self::B7 => 3,
+            Self::B5 | Self::B6 | Self::B9 if quick => 1,
+            Self::B5 | Self::B6 | Self::B9 => 3,
         }
     }
 
@@ -48,7 +59,10 @@ impl RowId {
             Self::B2 => posts::measure_one_area(bench, figures).await,
             Self::B3 => posts::measure_batches(bench, figures).await,
             Self::B4 => reads::measure(bench, figures).await,
+            Self::B5 => followers::measure_delivery(bench, figures).await,
+            Self::B6 => followers::measure_memory(bench, figures).await,
             Self::B7 => posts::measure_alone(bench, figures).await,
+            Self::B9 => nodes::measure(bench, figures).await,
         }
     }
 
@@ -58,7 +72,10 @@ impl RowId {
             Self::B2 => posts::judge_one_area(figures),
             Self::B3 => posts::judge_batches(figures),
             Self::B4 => reads::judge(figures),
+            Self::B5 => followers::judge_delivery(figures),
+            Self::B6 => followers::judge_memory(figures),
             Self::B7 => posts::judge_alone(figures),
+            Self::B9 => nodes::judge(figures),
         }
     }
 }

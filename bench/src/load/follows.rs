@@ -1,0 +1,249 @@
+//! Followers of one area, each with a long poll at one node, and the posts that they wait for. Followers and poster are in
+//! one process, so that one clock decides; on threads of their own, so that the poster sees the acknowledgement when it
+//! comes and not when the followers leave time for it.
+
+use super::closed_loop::{Trouble, quantile_ms};
+use super::exchange::ask;
+use crate::people::Crowd;
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+use wire::limits::FOLLOW_WAIT_MS_MAX;
+use wire::{AreaId, FollowArea, NodeReply, NodeRequest, Page, Post, Seq, Shown, Token};
+
+/// Followers that come at once; the next ones come when these wait. Fewer than a listener's backlog holds.
+const WAVE: usize = 500;
+/// How often the node is asked how many wait: only while nothing is measured.
+const LOOK_INTERVAL_MS: u64 = 5;
+/// All of them wait, or have the article, by then; else something is broken. A follower that is lost to the node would come
+/// again within the longest wait of a poll.
+const ALL_WAIT_S: u64 = 60;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Plan {
+    pub node: SocketAddr,
+    pub node_pid: u32,
+    /// With this the node tells how many wait: the leader's own question.
+    pub check_token: Token,
+    /// Follower n is the nth person of the first area.
+    pub crowd: Crowd,
+    pub followers: usize,
+    pub body_bytes: usize,
+    /// Posts into the followed area, each when all wait.
+    pub posts: usize,
+    /// Posts into the second area before anybody waits, and again while all do.
+    pub elsewhere: usize,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Followed {
+    /// From the acknowledgement of a post to the last delivery; 0 where the delivery came first.
+    pub after_ack: Times,
+    /// The same from the moment the post was sent.
+    pub after_sending: Times,
+    /// One post at a time into the second area, before anybody waits and while all do.
+    pub elsewhere_before: Times,
+    pub elsewhere_while: Times,
+    /// Of the node, before and with all of them.
+    pub resident_before_kib: u64,
+    pub resident_with_kib: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Times {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+impl Times {
+    fn of(mut taken_us: Vec<u32>) -> Self {
+        taken_us.sort_unstable();
+        Self { p50_ms: quantile_ms(&taken_us, 0.5), p99_ms: quantile_ms(&taken_us, 0.99) }
+    }
+}
+
+/// What the followers' thread tells: everybody has this article, the last one since then; or one of them failed.
+type News = Result<(Seq, Instant), String>;
+
+pub fn run(plan: &Plan) -> anyhow::Result<Followed> {
+    let (order, orders) = unbounded_channel();
+    let (tell, news) = unbounded_channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| follow_all(plan, orders, tell));
+        runtime()?.block_on(Poster { plan, order, news }.run())
+    })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+struct Poster<'a> {
+    plan: &'a Plan,
+    /// Let these followers come. The thread ends when this is dropped.
+    order: UnboundedSender<Range<usize>>,
+    news: UnboundedReceiver<News>,
+}
+
+impl Poster<'_> {
+    async fn run(mut self) -> anyhow::Result<Followed> {
+        let plan = self.plan;
+        let mut followed = Followed { elsewhere_before: self.post_elsewhere().await?, ..Followed::default() };
+        followed.resident_before_kib = resident_kib(plan.node_pid)?;
+        for first in (0..plan.followers).step_by(WAVE) {
+            let wave = first..plan.followers.min(first + WAVE);
+            self.order.send(wave.clone())?;
+            self.until_waiting(wave.end).await?;
+        }
+        followed.resident_with_kib = resident_kib(plan.node_pid)?;
+        followed.elsewhere_while = self.post_elsewhere().await?;
+        let (mut after_ack, mut after_sending) = (vec![], vec![]);
+        for _ in 0..plan.posts {
+            self.until_waiting(plan.followers).await?;
+            let sent = Instant::now();
+            let seq = self.post(0).await?;
+            let acknowledged = Instant::now();
+            let last = timeout(Duration::from_secs(ALL_WAIT_S), self.news.recv()).await;
+            let (delivered, at) = match last.context("not everybody got the article")? {
+                Some(Ok(delivered)) => delivered,
+                Some(Err(reason)) => bail!("a follower failed: {reason}"),
+                None => bail!("the followers ended"),
+            };
+            anyhow::ensure!(delivered == seq, "delivered {delivered}, not {seq}");
+            after_ack.push(at.saturating_duration_since(acknowledged).as_micros() as u32);
+            after_sending.push((at - sent).as_micros() as u32);
+        }
+        Ok(Followed { after_ack: Times::of(after_ack), after_sending: Times::of(after_sending), ..followed })
+    }
+
+    /// Posts into an area, as the first person who is subscribed to it.
+    async fn post(&self, area: usize) -> anyhow::Result<Seq> {
+        let Plan { node, crowd, body_bytes, .. } = *self.plan;
+        let post = Post { area_id: crowd.area(area), id: Uuid::now_v7(), body: "n".repeat(body_bytes) };
+        let posted = ask(node, crowd.token(area), NodeRequest::Post { posts: vec![post] });
+        match posted.await {
+            Ok(NodeReply::Posted { results }) => match results.into_iter().next() {
+                Some(Ok(posted)) => Ok(posted.seq),
+                other => bail!("not posted: {other:?}"),
+            },
+            other => bail!("not posted: {other:?}"),
+        }
+    }
+
+    async fn post_elsewhere(&self) -> anyhow::Result<Times> {
+        let mut taken_us = vec![];
+        for _ in 0..self.plan.elsewhere {
+            let sent = Instant::now();
+            self.post(1).await?;
+            taken_us.push(sent.elapsed().as_micros() as u32);
+        }
+        Ok(Times::of(taken_us))
+    }
+
+    /// Until the node counts so many followers.
+    async fn until_waiting(&mut self, followers: usize) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(ALL_WAIT_S);
+        let mut waiting = 0;
+        while Instant::now() < deadline {
+            waiting = match ask(self.plan.node, self.plan.check_token, NodeRequest::Report).await {
+                Ok(NodeReply::Reported(report)) => report.load.followers as usize,
+                other => bail!("the node does not tell how many wait: {other:?}"),
+            };
+            if waiting >= followers {
+                return Ok(());
+            }
+            if let Ok(Err(reason)) = self.news.try_recv() {
+                bail!("a follower failed: {reason}");
+            }
+            sleep(Duration::from_millis(LOOK_INTERVAL_MS)).await;
+        }
+        bail!("only {waiting} of {followers} followers wait")
+    }
+}
+
+/// Counts who has the latest article.
+struct Tally {
+    followers: usize,
+    latest: Cell<Seq>,
+    got: Cell<usize>,
+    tell: UnboundedSender<News>,
+}
+
+impl Tally {
+    fn delivered(&self, seq: Seq) {
+        let at = Instant::now();
+        if seq > self.latest.get() {
+            self.latest.set(seq);
+            self.got.set(0);
+        }
+        self.got.set(self.got.get() + 1);
+        if self.got.get() == self.followers {
+            let _ = self.tell.send(Ok((seq, at)));
+        }
+    }
+}
+
+/// The followers' thread.
+fn follow_all(plan: &Plan, mut orders: UnboundedReceiver<Range<usize>>, tell: UnboundedSender<News>) {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(tell.send(Err(error.to_string()))),
+    };
+    let tally = Rc::new(Tally { followers: plan.followers, latest: Cell::new(0), got: Cell::new(0), tell });
+    let Plan { node, crowd, .. } = *plan;
+    let all = LocalSet::new();
+    all.block_on(&runtime, async {
+        while let Some(numbers) = orders.recv().await {
+            for person in numbers.map(|number| number * crowd.areas) {
+                let tally = tally.clone();
+                tokio::task::spawn_local(async move {
+                    let followed = follow(node, crowd.token(person), crowd.area(person), &tally);
+                    if let Err(trouble) = followed.await {
+                        let _ = tally.tell.send(Err(format!("{trouble:?}")));
+                    }
+                });
+            }
+        }
+    });
+}
+
+/// As the client does it: each poll carries what the one before has shown.
+async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) -> Result<(), Trouble> {
+    let reading_id = Uuid::now_v7();
+    let mut place = FollowArea { area_id, after: 0, shown: None };
+    loop {
+        let request = NodeRequest::Follow { areas: vec![place.clone()], wait_ms: FOLLOW_WAIT_MS_MAX };
+        let reply = ask(node, token, request).await?;
+        let NodeReply::Followed { pages, ended } = &reply else {
+            return Err(Trouble::Failed(format!("not the answer to a follow: {reply:?}")));
+        };
+        place.shown = None; // it arrived, since it was answered
+        if !ended.is_empty() {
+            return Err(Trouble::Failed(format!("it ended: {ended:?}")));
+        }
+        for page in pages {
+            if page.from != place.after + 1 {
+                return Err(Trouble::Failed(format!("from {} after {}", page.from, place.after)));
+            }
+            place.after = page.upto;
+            let Page { from, upto, generation, .. } = *page;
+            place.shown = Some(Shown { from, upto, generation, reading_id });
+            page.articles.iter().for_each(|article| tally.delivered(article.seq));
+        }
+    }
+}
+
+/// Memory of a process that is not swapped out or dropped. What the kernel holds for its sockets is not in it.
+fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmRSS")
+}
