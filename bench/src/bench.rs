@@ -7,6 +7,7 @@ use crate::references::Reference;
 use crate::report::Report;
 use crate::rows::RowId;
 use crate::stage::Stage;
+use anyhow::Context;
 use db::testing::OwnCluster;
 use std::time::Instant;
 
@@ -50,8 +51,10 @@ impl Bench {
 
 /// Runs the rows and what they are held against.
 pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
-    e2e::programs::directory(); // builds them if need be, before anything is measured
+    // Builds them if need be, before anything is measured. It blocks, and must not keep Ctrl-C waiting.
+    tokio::task::spawn_blocking(e2e::programs::directory).await.context("the programs cannot be built")?;
     let cluster = db::testing::own_durable_cluster().await;
+    let machine = crate::machine::machine(&cluster).await?;
     let mut bench = Bench { cluster, quick, round: 0, began: Instant::now() };
     let needed: Vec<Reference> = Reference::ALL
         .into_iter()
@@ -69,11 +72,11 @@ pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
             }
         }
     }
-    let told = needed.iter().flat_map(|reference| reference.told());
+    let told = needed.iter().flat_map(|reference| reference.told()).map(|(name, _)| *name);
     Ok(Report {
-        machine: crate::machine::machine(),
-        references: told.clone().map(|name| ((*name).into(), figures.median(name))).collect(),
-        absent: told.filter_map(|name| Some(((*name).into(), figures.why_missing(name)?.into()))).collect(),
+        machine,
+        references: told.clone().map(|name| (name.into(), figures.median(name))).collect(),
+        absent: told.filter_map(|name| Some((name.into(), figures.why_missing(name)?.into()))).collect(),
         rows: chosen.iter().flat_map(|row| row.judge(&figures)).collect(),
         nodes_table: crate::rows::nodes::table(&figures),
     })

@@ -20,6 +20,12 @@ mod stage;
 use clap::{Parser, ValueEnum};
 use rows::RowId;
 use std::io::Read;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// As shells tell what a signal has ended.
+const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
 
 /// Measures Gaceta side by side with what one would take instead
 #[derive(Parser)]
@@ -49,26 +55,47 @@ enum Part {
     Echo,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    match args.part {
-        None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
-        Some(part) => run_part(part),
-    }
+    let ended = match args.part {
+        None => measure(args),
+        Some(part) => run_part(part).map(|()| ExitCode::SUCCESS),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("gaceta-bench: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-async fn measure(args: Args) -> anyhow::Result<()> {
-    let rows = if args.rows.is_empty() { RowId::value_variants().to_vec() } else { args.rows };
-    let report = bench::run(&rows, args.quick).await?;
-    match args.json {
-        true => println!("{}", serde_json::to_string(&report)?),
-        false => println!("{}", report::text(&report)),
+/// A missed bar is no failure: figures are the machine's, too.
+fn measure(args: Args) -> anyhow::Result<ExitCode> {
+    // In the table's order, whatever theirs is: some need figures of rows before them.
+    let is_chosen = |row: &RowId| args.rows.is_empty() || args.rows.contains(row);
+    let rows: Vec<RowId> = RowId::value_variants().iter().copied().filter(is_chosen).collect();
+    let runtime = tokio::runtime::Runtime::new()?;
+    // What was started goes with what started it, in whichever way that ends.
+    let ended = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            report = bench::run(&rows, args.quick) => report.map(Ok),
+            interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Err(INTERRUPTED)).map_err(Into::into),
+            _ = terminate.recv() => Ok(Err(TERMINATED)),
+        }
+    });
+    runtime.shutdown_background();
+    match ended? {
+        Err(code) => return Ok(code.into()),
+        Ok(report) if args.json => println!("{}", serde_json::to_string(&report)?),
+        Ok(report) => println!("{}", report::text(&report)),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What it is to do comes on standard input.
 fn run_part(part: Part) -> anyhow::Result<()> {
+    // Whoever asked for it may be killed.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input)?;
     wire::limits::raise_file_limit(); // as servers do: each client is a file

@@ -24,13 +24,18 @@ pub enum Reference {
 impl Reference {
     pub const ALL: [Self; 4] = [Self::Echo, Self::Pgbench, Self::Redis, Self::Jetstream];
 
-    /// The figures that the report tells; others only make ratios.
-    pub fn told(self) -> &'static [&'static str] {
+    /// The figures that the report tells, and what they are; others only make ratios.
+    pub fn told(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Echo => &["E_ops_s"],
-            Self::Pgbench => &["P_ops_s", "P_1_p50_ms"],
-            Self::Redis => &["redis_ops_s"],
-            Self::Jetstream => &["jetstream_ops_s"],
+            Self::Echo => &[("E_ops_s", "E: a bare echo, the same frames, a connection each")],
+            Self::Pgbench => &[
+                ("P_ops_s", "P: pgbench, a post in a transaction, kept connections, best concurrency"),
+                ("P_1_p50_ms", "P1: the same with a single client, median"),
+            ],
+            Self::Redis => &[("redis_ops_s", "Redis Streams, appendfsync always, a connection each")],
+            Self::Jetstream => {
+                &[("jetstream_ops_s", "JetStream, files, a connection each; acknowledges before fsync")]
+            }
         }
     }
 
@@ -42,4 +47,10 @@ impl Reference {
             Self::Jetstream => jetstream::measure(bench, figures).await,
         }
     }
+}
+
+/// What a figure that the report tells is.
+pub fn meaning(figure: &str) -> &'static str {
+    let told = Reference::ALL.into_iter().flat_map(Reference::told);
+    told.into_iter().find(|(name, _)| *name == figure).map_or("", |(_, meaning)| meaning)
 }

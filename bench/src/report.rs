@@ -1,4 +1,8 @@
-//! The table: each row with what it must reach and what it should.
+//! The report: each row with what it must reach and what it should. [`table`] is what people read.
+
+mod table;
+
+pub use table::text;
 
 use crate::machine::Machine;
 use crate::rows::nodes;
@@ -35,9 +39,21 @@ pub struct Row {
     pub ratios: BTreeMap<&'static str, f64>,
     pub must: String,
     pub goal: String,
-    /// `null`: nothing was asked of it, or it could not be measured.
+    /// Each of them by itself.
+    pub bars: Vec<Held>,
+    /// The least that one of them has met. `null`: nothing was asked of it, or it could not be measured.
     pub met: Option<Met>,
     pub note: Option<String>,
+}
+
+/// One figure of a row, and what it must reach and should.
+#[derive(Debug, Clone, Serialize)]
+pub struct Held {
+    /// With what it is; empty: the row's value.
+    pub figure: String,
+    pub must: String,
+    pub goal: String,
+    pub met: Option<Met>,
 }
 
 /// What a figure must reach, and what it should.
@@ -47,8 +63,6 @@ pub enum Bar {
     AtMost { must: Option<f64>, goal: Option<f64> },
     Below { must: Option<f64>, goal: Option<f64> },
 }
-
-type Reaches = fn(f64, f64) -> bool;
 
 impl Bar {
     pub const fn at_least(must: f64, goal: f64) -> Self {
@@ -63,11 +77,32 @@ impl Bar {
         Self::Below { must: Some(must), goal: Some(goal) }
     }
 
-    fn parts(self) -> (&'static str, Reaches, Option<f64>, Option<f64>) {
+    fn sign(self) -> &'static str {
         match self {
-            Self::AtLeast { must, goal } => ("≥", |value, bar| value >= bar, must, goal),
-            Self::AtMost { must, goal } => ("≤", |value, bar| value <= bar, must, goal),
-            Self::Below { must, goal } => ("<", |value, bar| value < bar, must, goal),
+            Self::AtLeast { .. } => "≥",
+            Self::AtMost { .. } => "≤",
+            Self::Below { .. } => "<",
+        }
+    }
+
+    fn limits(self) -> (Option<f64>, Option<f64>) {
+        let (Self::AtLeast { must, goal } | Self::AtMost { must, goal } | Self::Below { must, goal }) = self;
+        (must, goal)
+    }
+
+    fn reaches(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::AtLeast { .. } => value >= limit,
+            Self::AtMost { .. } => value <= limit,
+            Self::Below { .. } => value < limit,
+        }
+    }
+
+    fn met(self, value: f64) -> Met {
+        match self.limits() {
+            (Some(must), _) if !self.reaches(value, must) => Met::No,
+            (_, Some(goal)) if !self.reaches(value, goal) => Met::Must,
+            _ => Met::Goal,
         }
     }
 }
@@ -82,6 +117,7 @@ impl Row {
             ratios: BTreeMap::new(),
             must: String::new(),
             goal: String::new(),
+            bars: vec![],
             met: None,
             note: None,
         }
@@ -91,110 +127,53 @@ impl Row {
     pub fn compared(mut self, of: &'static str, ratio: Option<f64>) -> Self {
         if let Some(ratio) = ratio {
             self.ratios.insert(of, ratio);
+            let (must, goal) = (String::new(), String::new());
+            self.bars.push(Held { figure: format!("{ratio:.2} × {of}"), must, goal, met: None });
         }
         self
     }
 
     /// Holds a ratio against its bar. A peer that is not there asks nothing.
-    pub fn ratio(self, of: &'static str, ratio: Option<f64>, bar: Bar) -> Self {
-        self.compared(of, ratio).held(ratio, bar, &format!(" × {of}"))
+    pub fn ratio(mut self, of: &'static str, ratio: Option<f64>, bar: Bar) -> Self {
+        if let Some(ratio) = ratio {
+            self.ratios.insert(of, ratio);
+        }
+        let figure = ratio.map_or("?".into(), |ratio| format!("{ratio:.2}"));
+        self.hold(format!("{figure} × {of}"), ratio, bar, &format!(" × {of}"))
     }
 
     /// Holds the value itself against its bar.
     pub fn bar(self, bar: Bar) -> Self {
         let (value, unit) = (self.value, self.unit);
-        self.held(value, bar, &format!(" {unit}"))
+        self.hold(String::new(), value, bar, &format!(" {unit}"))
     }
 
     /// Holds another figure of the same row against its bar.
-    pub fn held(mut self, value: Option<f64>, bar: Bar, unit: &str) -> Self {
-        let (sign, reaches, must, goal) = bar.parts();
-        for (text, bar) in [(&mut self.must, must), (&mut self.goal, goal)] {
-            if let Some(bar) = bar {
-                let comma = if text.is_empty() { "" } else { ", " };
-                text.push_str(&format!("{comma}{sign} {bar}{unit}"));
+    pub fn held(self, value: Option<f64>, bar: Bar, unit: &str) -> Self {
+        let figure = value.map_or("?".into(), table::number);
+        self.hold(format!("{figure}{unit}"), value, bar, unit)
+    }
+
+    fn hold(mut self, figure: String, value: Option<f64>, bar: Bar, unit: &str) -> Self {
+        let (must, goal) = bar.limits();
+        let limit =
+            |limit: Option<f64>| limit.map_or(String::new(), |limit| format!("{} {limit}", bar.sign()));
+        let (must, goal) = (limit(must), limit(goal));
+        for (all, one) in [(&mut self.must, &must), (&mut self.goal, &goal)] {
+            if !one.is_empty() {
+                let comma = if all.is_empty() { "" } else { ", " };
+                all.push_str(&format!("{comma}{one}{unit}"));
             }
         }
-        let Some(value) = value else { return self };
-        let met = match (must, goal) {
-            (Some(must), _) if !reaches(value, must) => Met::No,
-            (_, Some(goal)) if !reaches(value, goal) => Met::Must,
-            _ => Met::Goal,
-        };
-        self.met = Some(self.met.map_or(met, |before| before.min(met)));
+        let met = value.map(|value| bar.met(value));
+        self.met = [self.met, met].into_iter().flatten().min();
+        self.bars.push(Held { figure, must, goal, met });
         self
     }
 
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
-    }
-}
-
-/// Markdown, so that it can be kept as it is printed.
-pub fn text(report: &Report) -> String {
-    let mut text = format!("{}\n\nReferences: ", report.machine);
-    let references = report.references.iter().map(|(name, value)| match value {
-        Some(value) => format!("{name} {}", number(*value)),
-        None => format!("{name} absent ({})", report.absent.get(name).map_or("not measured", String::as_str)),
-    });
-    text += &references.collect::<Vec<_>>().join(" · ");
-    text +=
-        "\n\n| | what | measured | ratios | must | goal | |\n| --- | --- | --- | --- | --- | --- | --- |\n";
-    for row in &report.rows {
-        let Row { id, name, unit, must, goal, .. } = row;
-        let value = row.value.map_or("not measured".into(), |value| format!("{} {unit}", number(value)));
-        let ratios =
-            row.ratios.iter().map(|(of, ratio)| format!("{ratio:.2} × {of}")).collect::<Vec<_>>().join(", ");
-        let note = row.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
-        let met = match row.met {
-            None => "",
-            Some(Met::No) => "NOT MET",
-            Some(Met::Must) => "must",
-            Some(Met::Goal) => "goal",
-        };
-        text += &format!("| {id} | {name}{note} | {value} | {ratios} | {must} | {goal} | {met} |\n");
-    }
-    text + &nodes_text(&report.nodes_table)
-}
-
-/// A line for each number of nodes, a column for each number of clients.
-fn nodes_text(points: &[nodes::Point]) -> String {
-    if points.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from("\nB9, requests/s (and the median time of one, in ms):\n\n| clients |");
-    for clients in nodes::CLIENTS {
-        text += &format!(" {clients} |");
-    }
-    text += &format!("\n| --- |{}\n", " --- |".repeat(nodes::CLIENTS.len()));
-    for of_nodes in points.chunk_by(|a, b| a.nodes == b.nodes) {
-        text += &format!("| nodes: {} |", of_nodes[0].nodes);
-        for point in of_nodes {
-            text += &format!(" {} ({}) |", number(point.ops_s), number(point.p50_ms));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Three digits or so, as people read them.
-fn number(value: f64) -> String {
-    match value {
-        value if value >= 1_000.0 => {
-            let whole = format!("{value:.0}");
-            let mut grouped = String::new();
-            for (place, digit) in whole.chars().enumerate() {
-                if place > 0 && (whole.len() - place).is_multiple_of(3) {
-                    grouped.push(',');
-                }
-                grouped.push(digit);
-            }
-            grouped
-        }
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
     }
 }
 
@@ -219,11 +198,5 @@ mod tests {
         );
         let late = Row::new("B5", "followers", Some(150.0), "ms").bar(Bar::below(150.0, 50.0));
         assert_eq!(late.met, Some(Met::No), "below is not at most");
-    }
-
-    #[test]
-    fn numbers_are_read_by_people() {
-        let told = [12_345.6, 999.9, 42.123, 0.456].map(number);
-        assert_eq!(told, ["12,346", "1000", "42.1", "0.46"]);
     }
 }
