@@ -1,6 +1,8 @@
 //! Every row of the table: what it needs to be held against, how it is measured, what it must reach.
 
+pub mod command;
 pub mod followers;
+pub mod footprint;
 pub mod nodes;
 pub mod posts;
 pub mod reads;
@@ -28,8 +30,12 @@ pub enum RowId {
     B6,
     /// One post at a time on an idle service
     B7,
+    /// One gaceta post as a process
+    B8,
     /// Posts through 1, 2, 4 and 8 nodes, from 1 to 32 clients
     B9,
+    /// Memory and start of an agent and a node
+    B10,
 }
 
 impl RowId {
@@ -40,16 +46,16 @@ impl RowId {
             Self::B2 => &[],
             Self::B3 | Self::B7 => &[Reference::Pgbench],
             Self::B4 => &[Reference::Echo],
-            Self::B5 | Self::B6 | Self::B9 => &[],
+            Self::B5 | Self::B6 | Self::B8 | Self::B9 | Self::B10 => &[],
         }
     }
 
     /// How often it is measured; what takes long is measured once where time is short.
     pub fn rounds(self, quick: bool) -> usize {
         match self {
-            Self::B1 | Self::B2 | Self::B3 | Self::B4 | Self::B7 => 3,
-            Self::B5 | Self::B6 | Self::B9 if quick => 1,
-            Self::B5 | Self::B6 | Self::B9 => 3,
+            Self::B1 | Self::B2 | Self::B3 | Self::B4 | Self::B7 | Self::B8 => 3,
+            Self::B5 | Self::B6 | Self::B9 | Self::B10 if quick => 1,
+            Self::B5 | Self::B6 | Self::B9 | Self::B10 => 3,
         }
     }
 
@@ -62,7 +68,9 @@ impl RowId {
             Self::B5 => followers::measure_delivery(bench, figures).await,
             Self::B6 => followers::measure_memory(bench, figures).await,
             Self::B7 => posts::measure_alone(bench, figures).await,
+            Self::B8 => command::measure(bench, figures).await,
             Self::B9 => nodes::measure(bench, figures).await,
+            Self::B10 => footprint::measure(bench, figures).await,
         }
     }
 
@@ -75,7 +83,9 @@ impl RowId {
             Self::B5 => followers::judge_delivery(figures),
             Self::B6 => followers::judge_memory(figures),
             Self::B7 => posts::judge_alone(figures),
+            Self::B8 => command::judge(figures),
             Self::B9 => nodes::judge(figures),
+            Self::B10 => footprint::judge(figures),
         }
     }
 }

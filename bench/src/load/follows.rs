@@ -242,7 +242,7 @@ async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) 
 }
 
 /// Memory of a process that is not swapped out or dropped. What the kernel holds for its sockets is not in it.
-fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+pub fn resident_kib(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     line.trim().trim_end_matches(" kB").parse().context("VmRSS")
