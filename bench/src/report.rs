@@ -199,4 +199,43 @@ mod tests {
         let late = Row::new("B5", "followers", Some(150.0), "ms").bar(Bar::below(150.0, 50.0));
         assert_eq!(late.met, Some(Met::No), "below is not at most");
     }
+
+    #[test]
+    fn the_json_has_what_others_read() {
+        let row = Row::new("B1", "posts", Some(9_000.0), "posts/s")
+            .ratio("E", Some(0.4), Bar::at_least(0.35, 0.5))
+            .compared("Redis", Some(0.8))
+            .note("a note");
+        let overload =
+            Row::new("B12", "overload", None, "posts/s").held(None, Bar::below(100.0, 50.0), " ms busy");
+        let report = Report {
+            machine: Machine { cores: 2, ..Machine::default() },
+            references: BTreeMap::from([("E_ops_s".into(), Some(22_500.0)), ("P_ops_s".into(), None)]),
+            absent: BTreeMap::from([("P_ops_s".into(), "no pgbench".into())]),
+            rows: vec![row, overload],
+            nodes_table: vec![],
+        };
+        let json = serde_json::to_value(&report).unwrap_or_default();
+        assert_eq!(json["machine"]["cores"], 2);
+        assert_eq!(json["references"], serde_json::json!({ "E_ops_s": 22_500.0, "P_ops_s": null }));
+        assert_eq!(json["absent"]["P_ops_s"], "no pgbench");
+        let row = &json["rows"][0];
+        assert_eq!(
+            (&row["id"], &row["name"], &row["unit"]),
+            (&"B1".into(), &"posts".into(), &"posts/s".into())
+        );
+        assert_eq!((&row["value"], &row["note"]), (&9_000.0.into(), &"a note".into()));
+        assert_eq!(row["ratios"], serde_json::json!({ "E": 0.4, "Redis": 0.8 }));
+        assert_eq!((&row["must"], &row["goal"]), (&"≥ 0.35 × E".into(), &"≥ 0.5 × E".into()));
+        assert_eq!(row["met"], "must");
+        let overload = &json["rows"][1];
+        assert_eq!(
+            (&overload["value"], &overload["met"]),
+            (&serde_json::Value::Null, &serde_json::Value::Null)
+        );
+        assert_eq!(overload["must"], "< 100 ms busy");
+        let text = text(&report);
+        assert!(text.contains("- P_ops_s absent: no pgbench (P: pgbench"), "{text}");
+        assert!(text.contains("- B1: a note"), "{text}");
+    }
 }
