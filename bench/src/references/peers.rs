@@ -7,6 +7,7 @@ use crate::rows::posts::CLIENTS;
 use anyhow::Context;
 use e2e::processes::Process;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ use tokio::net::TcpStream;
 
 /// Where servers are that ordinary users' `PATH` does not have: Debian's `nats-server`, for one.
 const USUAL_PLACES: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"];
+/// None that a connection may have as its own: at such a one it could meet itself before the server is there.
+const PORTS: Range<u16> = 10_000..30_000;
 /// Until it takes connections: both need well under a second, a busy machine some.
 const START_WAIT_MS: u64 = 10_000;
 /// It is looked at this often.
@@ -62,7 +65,10 @@ impl Peer {
 
 /// Neither of them can be told to take a free port and to say which. Nobody else takes one within the moment.
 fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr())?)
+    let addresses = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let free =
+        addresses.skip(std::process::id() as usize % PORTS.len()).find(|at| TcpListener::bind(at).is_ok());
+    free.context("no port is free for a peer")
 }
 
 /// As many clients as B1 has; the better figure counts.
