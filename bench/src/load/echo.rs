@@ -7,7 +7,10 @@ use super::{Load, Measured};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// More than there are clients: one that finds the queue full comes again after a second, which is no limit of connections.
+const BACKLOG: u32 = 1_024;
 
 /// A frame of this many bytes in all, its length in front.
 fn frame(bytes: usize) -> Vec<u8> {
@@ -35,7 +38,9 @@ pub fn run(
 
 /// The server, until it is killed. `ready` gets its address.
 pub async fn serve(reply_bytes: usize, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(BACKLOG)?;
     ready(listener.local_addr()?);
     let reply: Arc<[u8]> = frame(reply_bytes).into();
     loop {
