@@ -6,10 +6,12 @@ use crate::load::{Load, Measured, Work};
 use crate::references::Reference;
 use crate::report::Report;
 use crate::rows::RowId;
+use crate::rows::large::Large;
 use crate::stage::Stage;
 use anyhow::Context;
 use db::testing::OwnCluster;
 use std::time::Instant;
+use tokio::sync::OnceCell;
 
 /// Medians of so many.
 const ROUNDS: usize = 3;
@@ -18,6 +20,8 @@ pub struct Bench {
     pub cluster: OwnCluster,
     pub quick: bool,
     pub round: usize,
+    /// Made by the first who needs it.
+    pub large: OnceCell<Large>,
     began: Instant,
 }
 
@@ -55,7 +59,7 @@ pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
     tokio::task::spawn_blocking(e2e::programs::directory).await.context("the programs cannot be built")?;
     let cluster = db::testing::own_durable_cluster().await;
     let machine = crate::machine::machine(&cluster).await?;
-    let mut bench = Bench { cluster, quick, round: 0, began: Instant::now() };
+    let mut bench = Bench { cluster, quick, round: 0, large: OnceCell::new(), began: Instant::now() };
     let needed: Vec<Reference> = Reference::ALL
         .into_iter()
         .filter(|reference| chosen.iter().any(|row| row.references().contains(reference)))

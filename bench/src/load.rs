@@ -2,7 +2,7 @@
 //! child's standard input and reads what came of it from its standard output.
 //!
 //! - [`Work`]: every kind of load. - [`closed_loop`]: many clients, each of which asks again once it is answered.
-//! - [`follows`]: followers that wait, and posts for them.
+//! - [`follows`]: followers that wait, and posts for them. - [`overload`]: too many clients.
 //! - [`exchange`]: one short connection; the same for Gaceta and for the echo that it is held against.
 //! - [`peers`]: what one would take instead.
 
@@ -10,9 +10,11 @@ pub mod closed_loop;
 pub mod echo;
 pub mod exchange;
 pub mod follows;
+pub mod overload;
 pub mod peers;
 pub mod posts;
 pub mod reads;
+pub mod subscriptions;
 
 use crate::people::Crowd;
 use anyhow::Context;
@@ -40,6 +42,8 @@ pub enum Work {
     Post { nodes: Vec<SocketAddr>, crowd: Crowd, batch: usize, body_bytes: usize },
     /// Reads a page of `page` articles; the next request marks it.
     Read { nodes: Vec<SocketAddr>, crowd: Crowd, page: u32 },
+    /// What one is subscribed to, asked of an agent by one person after the other.
+    Subscriptions { agent: SocketAddr, crowd: Crowd },
     /// Appends to Redis Streams; client n to stream n, modulo their number.
     Redis { addresses: Vec<SocketAddr>, streams: usize, body_bytes: usize },
     /// Publishes into streams of JetStream.
@@ -92,6 +96,7 @@ pub fn run(load: &Load) -> anyhow::Result<Measured> {
         }
         Work::Post { nodes, crowd, batch, body_bytes } => posts::run(load, nodes, crowd, *batch, *body_bytes),
         Work::Read { nodes, crowd, page } => reads::run(load, nodes, crowd, *page),
+        Work::Subscriptions { agent, crowd } => subscriptions::run(load, *agent, crowd),
         Work::Redis { addresses, streams, body_bytes } => {
             peers::redis(load, addresses, *streams, *body_bytes)
         }

@@ -52,6 +52,7 @@ struct Args {
 enum Part {
     Load,
     Follows,
+    Overload,
     Echo,
 }
 
@@ -103,6 +104,9 @@ fn run_part(part: Part) -> anyhow::Result<()> {
         Part::Load => println!("{}", serde_json::to_string(&load::run(&serde_json::from_str(&input)?)?)?),
         Part::Follows => {
             println!("{}", serde_json::to_string(&load::follows::run(&serde_json::from_str(&input)?)?)?);
+        }
+        Part::Overload => {
+            println!("{}", serde_json::to_string(&load::overload::run(&serde_json::from_str(&input)?)?)?);
         }
         Part::Echo => {
             let echo = load::echo::serve(input.parse()?, |address| println!("ready echo={address}"));

@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 use wire::{AreaId, Token};
 
+/// See [`Crowd::subscribe_to_ten`].
+pub const TEN_AREAS: usize = 10;
+
 /// Person n has a session and is subscribed to area n, modulo the number of areas.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Crowd {
@@ -41,6 +44,23 @@ impl Crowd {
             .execute(
                 "update heads set last_seq = $3, last_posted_at = now() where area_id between $1 and $2",
                 &[&first, &last, &articles],
+            )
+            .await?;
+        client.batch_execute("vacuum analyze").await?;
+        Ok(())
+    }
+
+    /// Subscribes everybody to the first area, to his own, and to those after it, so that each has ten.
+    pub async fn subscribe_to_ten(&self, client: &Client) -> anyhow::Result<()> {
+        let (first, areas, more) = (self.first_area_id, self.areas as i64, TEN_AREAS as i64 - 2);
+        client
+            .execute(
+                "insert into subscriptions (user_id, area_id, cursor)
+                 select s.user_id, $1::bigint + case n when -1 then 0
+                                             else 1 + (greatest(s.area_id - $1, 1) - 1 + n) % ($2::bigint - 1) end, 0
+                   from subscriptions s, generate_series(-1, $3::bigint) n
+                 on conflict do nothing",
+                &[&first, &areas, &more],
             )
             .await?;
         client.batch_execute("vacuum analyze").await?;

@@ -3,7 +3,9 @@
 pub mod command;
 pub mod followers;
 pub mod footprint;
+pub mod large;
 pub mod nodes;
+pub mod overload;
 pub mod posts;
 pub mod reads;
 
@@ -36,6 +38,10 @@ pub enum RowId {
     B9,
     /// Memory and start of an agent and a node
     B10,
+    /// A million articles and subscriptions: posts, reads, `subscriptions`
+    B11,
+    /// Four times as many clients as do best
+    B12,
 }
 
 impl RowId {
@@ -46,7 +52,7 @@ impl RowId {
             Self::B2 => &[],
             Self::B3 | Self::B7 => &[Reference::Pgbench],
             Self::B4 => &[Reference::Echo],
-            Self::B5 | Self::B6 | Self::B8 | Self::B9 | Self::B10 => &[],
+            Self::B5 | Self::B6 | Self::B8 | Self::B9 | Self::B10 | Self::B11 | Self::B12 => &[],
         }
     }
 
@@ -54,8 +60,8 @@ impl RowId {
     pub fn rounds(self, quick: bool) -> usize {
         match self {
             Self::B1 | Self::B2 | Self::B3 | Self::B4 | Self::B7 | Self::B8 => 3,
-            Self::B5 | Self::B6 | Self::B9 | Self::B10 if quick => 1,
-            Self::B5 | Self::B6 | Self::B9 | Self::B10 => 3,
+            Self::B5 | Self::B6 | Self::B9 | Self::B10 | Self::B11 | Self::B12 if quick => 1,
+            Self::B5 | Self::B6 | Self::B9 | Self::B10 | Self::B11 | Self::B12 => 3,
         }
     }
 
@@ -71,6 +77,8 @@ impl RowId {
             Self::B8 => command::measure(bench, figures).await,
             Self::B9 => nodes::measure(bench, figures).await,
             Self::B10 => footprint::measure(bench, figures).await,
+            Self::B11 => large::measure(bench, figures).await,
+            Self::B12 => overload::measure(bench, figures).await,
         }
     }
 
@@ -86,6 +94,8 @@ impl RowId {
             Self::B8 => command::judge(figures),
             Self::B9 => nodes::judge(figures),
             Self::B10 => footprint::judge(figures),
+            Self::B11 => large::judge(figures),
+            Self::B12 => overload::judge(figures),
         }
     }
 }

@@ -7,6 +7,7 @@ use db::testing::{OwnCluster, TestDatabase};
 use e2e::deployment::{Server, agent, node};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Bodies of articles, unless a row says otherwise.
 pub const BODY_BYTES: usize = 200;
@@ -16,7 +17,7 @@ pub const AREAS: usize = 64;
 const TICKS_S: f64 = 100.0;
 
 pub struct Stage {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     pub client: tokio_postgres::Client,
     pub crowd: Crowd,
     pub agent: Server,
@@ -31,9 +32,19 @@ impl Stage {
         people: usize,
         areas: usize,
     ) -> anyhow::Result<Self> {
-        let database = cluster.database().await;
+        let database = Arc::new(cluster.database().await);
+        let crowd = Crowd::make(&database.client().await, people, areas).await?;
+        Self::on(cluster, database, crowd, nodes).await
+    }
+
+    /// On a database that has its people already.
+    pub async fn on(
+        cluster: &OwnCluster,
+        database: Arc<TestDatabase>,
+        crowd: Crowd,
+        nodes: usize,
+    ) -> anyhow::Result<Self> {
         let client = database.client().await;
-        let crowd = Crowd::make(&client, people, areas).await?;
         // What was written so far must not be checkpointed while something is measured.
         client.batch_execute("checkpoint").await?;
         let agent = Server::start("agent", agent(&database.dsn, "127.0.0.1:0")).await;

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::frame::{self, HEADER_BYTES};
-use wire::{ErrorCode, NodeReply, NodeRequest, Reply, ReplyBody, Request, RequestBody, Token};
+use wire::{
+    AgentReply, AgentRequest, ErrorCode, NodeReply, NodeRequest, Reply, ReplyBody, Request, RequestBody,
+    Token,
+};
 
 /// Longer than any deadline of a server: whoever waits so long has found a fault.
 const REMAINING_MS: u32 = 30_000;
@@ -29,17 +32,26 @@ pub async fn exchange(address: SocketAddr, frame: &[u8]) -> Result<Vec<u8>, Trou
 }
 
 pub async fn ask(address: SocketAddr, token: Token, body: NodeRequest) -> Result<NodeReply, Trouble> {
-    let request = Request {
-        request_id: uuid::Uuid::now_v7(),
-        token: Some(token),
-        remaining_ms: REMAINING_MS,
-        body: RequestBody::Node(body),
-    };
+    match ask_any(address, token, RequestBody::Node(body)).await? {
+        ReplyBody::Node(reply) => Ok(reply),
+        ReplyBody::Agent(_) => Err(Trouble::Failed("an agent answered".into())),
+    }
+}
+
+pub async fn ask_agent(address: SocketAddr, token: Token, body: AgentRequest) -> Result<AgentReply, Trouble> {
+    match ask_any(address, token, RequestBody::Agent(body)).await? {
+        ReplyBody::Agent(reply) => Ok(reply),
+        ReplyBody::Node(_) => Err(Trouble::Failed("a node answered".into())),
+    }
+}
+
+async fn ask_any(address: SocketAddr, token: Token, body: RequestBody) -> Result<ReplyBody, Trouble> {
+    let request =
+        Request { request_id: uuid::Uuid::now_v7(), token: Some(token), remaining_ms: REMAINING_MS, body };
     let reply = exchange(address, &frame::encode(&request)?).await?;
     let reply: Reply = frame::decode(&reply[HEADER_BYTES..])?;
     match reply.result {
-        Ok(ReplyBody::Node(reply)) => Ok(reply),
-        Ok(ReplyBody::Agent(_)) => Err(Trouble::Failed("an agent answered".into())),
+        Ok(reply) => Ok(reply),
         Err(error) if error.code == ErrorCode::Busy => Err(Trouble::Busy),
         Err(error) => Err(Trouble::Failed(format!("{}: {}", error.code.name(), error.message))),
     }

@@ -19,8 +19,11 @@ use uuid::Uuid;
 use wire::limits::FOLLOW_WAIT_MS_MAX;
 use wire::{AreaId, FollowArea, NodeReply, NodeRequest, Page, Post, Seq, Shown, Token};
 
-/// Followers that come at once; the next ones come when these wait. Fewer than a listener's backlog holds.
-const WAVE: usize = 500;
+/// Followers that come at once; the next ones come when these wait. As many as the shortest usual backlog of a listener
+/// holds: what does not fit there is sent again after a second.
+const WAVE: usize = 128;
+/// While it waits, a client asks its node for a sign of life, this often, more or less a quarter.
+const PING_INTERVAL_MS: u64 = 2_000;
 /// How often the node is asked how many wait: only while nothing is measured.
 const LOOK_INTERVAL_MS: u64 = 5;
 /// All of them wait, or have the article, by then; else something is broken. A follower that is lost to the node would come
@@ -205,8 +208,12 @@ fn follow_all(plan: &Plan, mut orders: UnboundedReceiver<Range<usize>>, tell: Un
             for person in numbers.map(|number| number * crowd.areas) {
                 let tally = tally.clone();
                 tokio::task::spawn_local(async move {
-                    let followed = follow(node, crowd.token(person), crowd.area(person), &tally);
-                    if let Err(trouble) = followed.await {
+                    let token = crowd.token(person);
+                    let failed = tokio::select! {
+                        followed = follow(node, token, crowd.area(person), &tally) => followed,
+                        pinged = ping(node, token, person) => pinged,
+                    };
+                    if let Err(trouble) = failed {
                         let _ = tally.tell.send(Err(format!("{trouble:?}")));
                     }
                 });
@@ -238,6 +245,16 @@ async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) 
             place.shown = Some(Shown { from, upto, generation, reading_id });
             page.articles.iter().for_each(|article| tally.delivered(article.seq));
         }
+    }
+}
+
+async fn ping(node: SocketAddr, token: Token, person: usize) -> Result<(), Trouble> {
+    // Any number without a common divisor with the spread, so that neighbours do not ping together.
+    let spread_ms = PING_INTERVAL_MS / 2;
+    let interval_ms = PING_INTERVAL_MS - spread_ms / 2 + person as u64 * 379 % spread_ms;
+    loop {
+        sleep(Duration::from_millis(interval_ms)).await;
+        ask(node, token, NodeRequest::Check).await?;
     }
 }
 

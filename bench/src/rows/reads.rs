@@ -13,11 +13,11 @@ use wire::{
 
 pub const CLIENTS: usize = 64;
 /// Articles in a page.
-const PAGE: u32 = 20;
+pub const PAGE: u32 = 20;
 /// In each area: a hundred pages.
-const ARTICLES: usize = 2_000;
+pub const ARTICLES: usize = 2_000;
 /// For each client: they take turns, since a reader has read an area within a second.
-const PEOPLE: usize = 32;
+pub const PEOPLE: usize = 32;
 
 /// The frames of one read and of its page.
 pub fn frame_bytes() -> (usize, usize) {
