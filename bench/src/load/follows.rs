@@ -24,6 +24,8 @@ use wire::{AreaId, FollowArea, NodeReply, NodeRequest, Page, Post, Seq, Shown, T
 const WAVE: usize = 128;
 /// While it waits, a client asks its node for a sign of life, this often, more or less a quarter.
 const PING_INTERVAL_MS: u64 = 2_000;
+/// Whoever is told `busy` asks again after this, as clients do.
+const BUSY_PAUSE_MS: u64 = 50;
 /// How often the node is asked how many wait: only while nothing is measured.
 const LOOK_INTERVAL_MS: u64 = 5;
 /// All of them wait, or have the article, by then; else something is broken. A follower that is lost to the node would come
@@ -39,6 +41,8 @@ pub struct Plan {
     /// Follower n is the nth person of the first area.
     pub crowd: Crowd,
     pub followers: usize,
+    /// Whether they ask for signs of life while they wait, as clients do.
+    pub ping: bool,
     pub body_bytes: usize,
     /// Posts into the followed area, each when all wait.
     pub posts: usize,
@@ -55,6 +59,8 @@ pub struct Followed {
     /// One post at a time into the second area, before anybody waits and while all do.
     pub elsewhere_before: Times,
     pub elsewhere_while: Times,
+    /// Polls that were answered `busy`, and repeated.
+    pub busy: u64,
     /// Of the node, before and with all of them.
     pub resident_before_kib: u64,
     pub resident_with_kib: u64,
@@ -73,8 +79,17 @@ impl Times {
     }
 }
 
-/// What the followers' thread tells: everybody has this article, the last one since then; or one of them failed.
-type News = Result<(Seq, Instant), String>;
+/// Everybody has this article.
+struct Delivered {
+    seq: Seq,
+    /// When the last one got it.
+    at: Instant,
+    /// So many polls were answered `busy` so far.
+    busy: u64,
+}
+
+/// What the followers' thread tells; the reason when one of them failed.
+type News = Result<Delivered, String>;
 
 pub fn run(plan: &Plan) -> anyhow::Result<Followed> {
     let (order, orders) = unbounded_channel();
@@ -115,14 +130,15 @@ impl Poster<'_> {
             let seq = self.post(0).await?;
             let acknowledged = Instant::now();
             let last = timeout(Duration::from_secs(ALL_WAIT_S), self.news.recv()).await;
-            let (delivered, at) = match last.context("not everybody got the article")? {
+            let delivered = match last.context("not everybody got the article")? {
                 Some(Ok(delivered)) => delivered,
                 Some(Err(reason)) => bail!("a follower failed: {reason}"),
                 None => bail!("the followers ended"),
             };
-            anyhow::ensure!(delivered == seq, "delivered {delivered}, not {seq}");
-            after_ack.push(at.saturating_duration_since(acknowledged).as_micros() as u32);
-            after_sending.push((at - sent).as_micros() as u32);
+            anyhow::ensure!(delivered.seq == seq, "delivered {}, not {seq}", delivered.seq);
+            after_ack.push(delivered.at.saturating_duration_since(acknowledged).as_micros() as u32);
+            after_sending.push((delivered.at - sent).as_micros() as u32);
+            followed.busy = delivered.busy;
         }
         Ok(Followed { after_ack: Times::of(after_ack), after_sending: Times::of(after_sending), ..followed })
     }
@@ -177,6 +193,8 @@ struct Tally {
     followers: usize,
     latest: Cell<Seq>,
     got: Cell<usize>,
+    /// Polls that were answered `busy`.
+    busy: Cell<u64>,
     tell: UnboundedSender<News>,
 }
 
@@ -189,7 +207,7 @@ impl Tally {
         }
         self.got.set(self.got.get() + 1);
         if self.got.get() == self.followers {
-            let _ = self.tell.send(Ok((seq, at)));
+            let _ = self.tell.send(Ok(Delivered { seq, at, busy: self.busy.get() }));
         }
     }
 }
@@ -200,8 +218,14 @@ fn follow_all(plan: &Plan, mut orders: UnboundedReceiver<Range<usize>>, tell: Un
         Ok(runtime) => runtime,
         Err(error) => return drop(tell.send(Err(error.to_string()))),
     };
-    let tally = Rc::new(Tally { followers: plan.followers, latest: Cell::new(0), got: Cell::new(0), tell });
-    let Plan { node, crowd, .. } = *plan;
+    let tally = Rc::new(Tally {
+        followers: plan.followers,
+        latest: Cell::new(0),
+        got: Cell::new(0),
+        busy: Cell::new(0),
+        tell,
+    });
+    let Plan { node, crowd, ping: ping_too, .. } = *plan;
     let all = LocalSet::new();
     all.block_on(&runtime, async {
         while let Some(numbers) = orders.recv().await {
@@ -211,7 +235,7 @@ fn follow_all(plan: &Plan, mut orders: UnboundedReceiver<Range<usize>>, tell: Un
                     let token = crowd.token(person);
                     let failed = tokio::select! {
                         followed = follow(node, token, crowd.area(person), &tally) => followed,
-                        pinged = ping(node, token, person) => pinged,
+                        pinged = ping(node, token, person), if ping_too => pinged,
                     };
                     if let Err(trouble) = failed {
                         let _ = tally.tell.send(Err(format!("{trouble:?}")));
@@ -228,7 +252,14 @@ async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) 
     let mut place = FollowArea { area_id, after: 0, shown: None };
     loop {
         let request = NodeRequest::Follow { areas: vec![place.clone()], wait_ms: FOLLOW_WAIT_MS_MAX };
-        let reply = ask(node, token, request).await?;
+        let reply = match ask(node, token, request).await {
+            Err(Trouble::Busy) => {
+                tally.busy.set(tally.busy.get() + 1);
+                sleep(Duration::from_millis(BUSY_PAUSE_MS)).await;
+                continue;
+            }
+            answered => answered?,
+        };
         let NodeReply::Followed { pages, ended } = &reply else {
             return Err(Trouble::Failed(format!("not the answer to a follow: {reply:?}")));
         };
@@ -254,7 +285,10 @@ async fn ping(node: SocketAddr, token: Token, person: usize) -> Result<(), Troub
     let interval_ms = PING_INTERVAL_MS - spread_ms / 2 + person as u64 * 379 % spread_ms;
     loop {
         sleep(Duration::from_millis(interval_ms)).await;
-        ask(node, token, NodeRequest::Check).await?;
+        match ask(node, token, NodeRequest::Check).await {
+            Ok(_) | Err(Trouble::Busy) => {} // a sign of life
+            Err(failed) => return Err(failed),
+        }
     }
 }
 
