@@ -71,7 +71,8 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     free.context("no port is free for a peer")
 }
 
-/// As many clients as B1 has; the better figure counts.
+/// As many clients as B1 has; the better figure counts. What fails is told and not counted: a peer's trouble is no reason to measure
+/// nothing of ours.
 pub async fn measure(
     (name, figure): (&str, &str),
     work: &Work,
@@ -81,7 +82,14 @@ pub async fn measure(
     let mut best: f64 = 0.0;
     for clients in CLIENTS {
         let load = bench.load(work.clone(), clients);
-        let measured = load.measure().await?.whole().with_context(|| name.to_owned())?;
+        let measured = match load.measure().await?.whole() {
+            Ok(measured) => measured,
+            Err(error) => {
+                bench.tell(&format!("{name}: {error:#}"));
+                figures.missing(figure, format!("{error:#}"));
+                return Ok(());
+            }
+        };
         bench.told(&format!("{name}, {clients} clients"), &measured);
         figures.take(format!("{figure}.{clients}"), measured.operations_s());
         best = best.max(measured.operations_s());

@@ -56,6 +56,8 @@ async fn measure(
             &measured,
         );
         figures.take(format!("{row}.{clients}"), measured.operations_s());
+        figures.take(format!("{row}.{clients}.p50_ms"), measured.p50_ms);
+        figures.take(format!("{row}.{clients}.p99_ms"), measured.p99_ms);
     }
     Ok(())
 }
@@ -85,6 +87,15 @@ fn best(row: &str, figures: &Figures) -> Option<(usize, f64)> {
     CLIENTS.into_iter().filter_map(rate).max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
+/// How long a post took is nothing that is asked of these rows, but tells how they came by their rates.
+fn with_times(row: Row, clients: usize, figures: &Figures) -> Row {
+    let time = |which: &str| figures.median(&format!("{}.{clients}.{which}", row.id));
+    match (time("p50_ms"), time("p99_ms")) {
+        (Some(p50), Some(p99)) => row.note(format!("{clients} clients: p50 {p50:.1} ms, p99 {p99:.1} ms")),
+        _ => row,
+    }
+}
+
 pub fn judge_many_areas(figures: &Figures) -> Vec<Row> {
     let best = best("B1", figures).map(|(clients, _)| clients);
     let row = |clients: usize| {
@@ -93,7 +104,7 @@ pub fn judge_many_areas(figures: &Figures) -> Vec<Row> {
         let (of_echo, of_pgbench) = (of(&format!("E.post.{clients}")), of("P_ops_s"));
         let (of_jetstream, of_redis) = (of("jetstream_ops_s"), of("redis_ops_s"));
         let name = format!("durable posts, a connection each, {clients} clients");
-        let row = Row::new("B1", name, figures.median(&own), "posts/s");
+        let row = with_times(Row::new("B1", name, figures.median(&own), "posts/s"), clients, figures);
         if best.is_some_and(|best| best != clients) {
             let row = row.compared("E", of_echo).compared("P", of_pgbench);
             return row.compared("JetStream", of_jetstream).compared("Redis", of_redis);
@@ -111,7 +122,7 @@ pub fn judge_one_area(figures: &Figures) -> Vec<Row> {
     let clients = one.map_or(CLIENTS[0], |(clients, _)| clients);
     let name = format!("the same, all into one area, {clients} clients");
     let ratio = all.zip(one).map(|((_, all), (_, one))| one / all);
-    let row = Row::new("B2", name, one.map(|(_, rate)| rate), "posts/s");
+    let row = with_times(Row::new("B2", name, one.map(|(_, rate)| rate), "posts/s"), clients, figures);
     vec![row.ratio("B1", ratio, Bar::at_least(0.7, 0.9))]
 }
 
