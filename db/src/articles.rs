@@ -1,17 +1,16 @@
-//! Articles: posting in groups, deleting, reading in pages, and proving that nothing is missing.
+//! Articles: posting in groups, deleting, and proving that nothing is missing. Reading is in [`crate::reading`].
 
 use crate::sessions::TokenHash;
-use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown, require_area};
+use crate::reading::NUMBER_BYTES;
+use crate::subscriptions::require_area;
 use crate::{Db, Error, Result, audit};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// The columns by which a page is cut, over the rows `x` in the given order: what they weigh up to each, and how many
-/// they are. A number weighs its body and, whatever it is, what its id, author (up to 64 characters of 4 bytes), time and
-/// lengths take at the most: so a page of small or deleted articles fits into a reply, too.
+/// they are. A number weighs its body and [`NUMBER_BYTES`]: so a page of small or deleted articles fits into a reply, too.
 pub(crate) fn page_window(order: &str) -> String {
-    const NUMBER_BYTES: usize = 320;
     format!(
         "sum(coalesce(octet_length(x.body), 0) + {NUMBER_BYTES}) over (order by {order}) as bytes,
          row_number() over (order by {order}) as nth"
@@ -59,13 +58,6 @@ pub struct Page {
     pub deleted: Vec<i64>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum From {
-    Unread,
-    Start,
-    After(i64),
-}
-
 /// Commits a group of posts in one round trip and one transaction; one outcome for each, in order. One bad post never
 /// fails its neighbours. An `Err` of the whole means that nothing is known of any: repeating is safe.
 pub async fn post_group(db: &Db, posts: &[NewPost]) -> Result<Vec<Result<Posted>>> {
@@ -104,8 +96,9 @@ fn outcome(row: &Row) -> Result<Posted> {
 pub async fn is_posted(db: &Db, token: &TokenHash, area_id: i64, id: Uuid) -> Result<bool> {
     let row = db
         .query_opt(
+            // Through the index on ids, never through the area's: see db/migrations/V4__speed.sql.
             "select 1 from articles x join live_sessions me on me.user_id = x.author_id
-              where me.token_hash = $1 and x.area_id = $2 and x.id = $3",
+              where me.token_hash = $1 and x.id = $3 and x.area_id + 0 = $2",
             &[&token.as_bytes(), &area_id, &id],
         )
         .await?;
@@ -162,91 +155,6 @@ pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<
         (true, false) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
         (true, true) => Ok(!row.get::<_, bool>(3)),
     }
-}
-
-/// Reads one page of at most `rows_max` numbers that weigh `bytes_max` (at least one number), after applying
-/// the mark of the page before: one statement, so that session, subscription, cursor and articles belong together.
-pub async fn read(
-    db: &Db,
-    token: &TokenHash,
-    area_id: i64,
-    from: From,
-    shown: Option<Shown>,
-    rows_max: i64,
-    bytes_max: i64,
-) -> Result<Page> {
-    let (kind, after) = match from {
-        From::Unread => ("unread", 0),
-        From::Start => ("start", 0),
-        From::After(seq) => ("after", seq),
-    };
-    let rows = db
-        .query(
-            &format!(
-                "with me as (select * from live_sessions where token_hash = $1),
-                      area as (select a.area_id, h.last_seq, h.expired_through from areas a join heads h using (area_id)
-                                where a.area_id = $2 and a.removed_at is null),
-                      m as (select $5::bigint as first, $6::bigint as upto, $7::bigint as generation,
-                                   $8::uuid as reading_id),
-                      marked as (update subscriptions s set {MARK_SET}
-                                   from me, m, heads h
-                                  where s.user_id = me.user_id and s.area_id = $2 and h.area_id = $2 and {MARK_WHERE}
-                                 returning s.cursor),
-                      sub as (select coalesce((select cursor from marked), s.cursor) as cursor, s.generation
-                                from subscriptions s join me using (user_id) join area using (area_id)
-                               where s.ended_at is null),
-                      place as (select case $3 when 'unread' then sub.cursor
-                                               when 'start' then area.expired_through
-                                               else $4 end as after
-                                  from sub, area),
-                      page as (select x.seq, x.id, x.author_id, x.posted_at, x.body,
-                                      {window}
-                                 from area, place, articles x
-                                where x.area_id = area.area_id and x.seq <= area.last_seq
-                                  and x.seq > greatest(place.after, area.expired_through)
-                                  and x.seq <= greatest(place.after, area.expired_through) + $9)
-                 select exists (select from me), area.area_id is not null, sub.cursor, sub.generation, place.after,
-                        area.last_seq, area.expired_through,
-                        page.seq, page.id, u.name, us(page.posted_at), page.body
-                   from (select 1) one
-                   left join area on true left join sub on true left join place on true
-                   left join page on page.nth = 1 or page.bytes <= $10
-                   left join users u on u.user_id = page.author_id
-                  order by page.seq",
-                window = page_window("x.seq")
-            ),
-            &[
-                &token.as_bytes(),
-                &area_id,
-                &kind,
-                &after,
-                &shown.map(|shown| shown.from),
-                &shown.map(|shown| shown.upto),
-                &shown.map(|shown| shown.generation),
-                &shown.map(|shown| shown.reading_id),
-                &rows_max,
-                &bytes_max,
-            ],
-        )
-        .await?;
-    let Some(head) = rows.first() else {
-        return Err(Error::Unexpected("no row".into()));
-    };
-    require_area(head)?;
-    let Some(cursor) = head.get(2) else { return Err(Error::not_subscribed()) };
-    let mut page = Page {
-        area_id,
-        from: head.get::<_, i64>(4) + 1,
-        upto: 0,
-        cursor,
-        generation: head.get(3),
-        last_seq: head.get(5),
-        expired_through: head.get(6),
-        articles: vec![],
-        deleted: vec![],
-    };
-    fill(&mut page, rows.iter().filter(|row| row.get::<_, Option<i64>>(7).is_some()), 7);
-    Ok(page)
 }
 
 /// Puts rows of `(seq, id, author, posted_at_us, body)`, from column `at` on, into a page whose `from` is set.

@@ -31,6 +31,7 @@ pub mod names;
 pub mod nodes;
 pub mod pool;
 pub mod private;
+pub mod reading;
 pub mod retention;
 pub mod samples;
 pub mod sessions;

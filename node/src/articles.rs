@@ -2,9 +2,10 @@
 
 use crate::Node;
 use db::articles::{NewPost, Page, State};
+use db::reading::{From, Read};
 use db::subscriptions::Shown;
 use server::{Failure, token_hash};
-use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, PAGE_BYTES_MAX, POSTS_PER_REQUEST_MAX, SEQ_MAX};
+use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, POSTS_PER_REQUEST_MAX, SEQ_MAX};
 use wire::{
     AreaId, Article, ErrorCode, ErrorReply, NodeReply, Post, Posted, ReadFrom, Seq, Token, VerifiedState,
     VerifyPage,
@@ -80,21 +81,18 @@ pub async fn read(
     shown: Option<wire::Shown>,
 ) -> Result<NodeReply, Failure> {
     let from = match from {
-        ReadFrom::Unread => db::articles::From::Unread,
-        ReadFrom::Start => db::articles::From::Start,
-        ReadFrom::After(seq) => db::articles::From::After(checked_seq(seq)?),
+        ReadFrom::Unread => From::Unread,
+        ReadFrom::Start => From::Start,
+        ReadFrom::After(seq) => From::After(checked_seq(seq)?),
     };
-    let page = db::articles::read(
-        &node.db,
-        &token_hash(token)?,
-        area_id.0,
+    let read = Read {
+        token: token_hash(token)?,
+        area_id: area_id.0,
         from,
-        shown.map(shown_of).transpose()?,
-        limit.clamp(1, PAGE_ARTICLES_MAX).into(),
-        PAGE_BYTES_MAX as i64,
-    )
-    .await?;
-    Ok(NodeReply::Page(page_of(page)))
+        shown: shown.map(shown_of).transpose()?,
+        rows_max: limit.clamp(1, PAGE_ARTICLES_MAX).into(),
+    };
+    Ok(NodeReply::Page(page_of(node.readers.read(read).await?)))
 }
 
 pub async fn verify(

@@ -3,6 +3,7 @@
 //! - [`dispatch`]: every request that a node answers, one exhaustive match.
 //! - [`articles`], [`subscriptions`], [`follow`]: the handlers, one function for one request.
 //! - [`commit`]: lanes that commit posts in groups.
+//! - [`readers`]: pages for many readers at once.
 //! - [`hub`]: followers that wait, and the one fetch that serves all of them.
 //! - [`watch`]: what wakes the hub: notifications, and polling for when they are lost.
 //! - [`load`]: how much this node does, as the leader asks it.
@@ -17,6 +18,7 @@ pub mod follow;
 pub mod hub;
 pub mod load;
 pub mod membership;
+pub mod readers;
 pub mod subscriptions;
 pub mod watch;
 
@@ -25,6 +27,7 @@ use db::settings::{Live, Runs};
 use db::{Db, TokenHash};
 use hub::Hub;
 use membership::Membership;
+use readers::Readers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +53,7 @@ pub struct Node {
     /// The settings.
     pub live: Live,
     pub lanes: Lanes,
+    pub readers: Readers,
     pub hub: Arc<Hub>,
     pub membership: Membership,
     pub connections: Connections,
@@ -119,6 +123,7 @@ pub async fn run(
         serves_since: Instant::now(),
         draining: AtomicBool::new(false),
         lanes: Lanes::start(LANES, &db.apart(LANES)?, &hub, &mut tasks),
+        readers: Readers::start(&db, &mut tasks),
         hub,
         db,
     });
@@ -148,6 +153,7 @@ pub async fn run(
 
     stop.cancel();
     node.lanes.close();
+    node.readers.close();
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_millis(TASKS_WAIT_MS), ended).await.is_err() {
         tracing::warn!("gave up waiting for tasks");

@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How much is read, and charged to the budget, at a time.
+/// The first read. A request of usual size comes whole with it: one system call, and nothing unfinished to be counted.
+const FIRST_READ_BYTES: usize = 1024;
+/// How much more is read, and charged to the budget, at a time.
 const READ_STEP_BYTES: usize = 16 * 1024;
 
 pub struct Connection {
@@ -31,67 +33,77 @@ pub enum ReadError {
 
 impl Connection {
     pub fn new(stream: TcpStream) -> Self {
-        // One small write per connection: waiting for more to send would only add latency.
-        let _ = stream.set_nodelay(true);
         Self { stream }
     }
 
     /// Reads the one request of this connection. Buffers grow as bytes come, never by what a length claims.
     pub async fn read_request(&mut self, limits: &Limits, charge: &mut Charge) -> Result<Request, ReadError> {
-        // Not `readable()`: it may return with nothing to read, and silence would be granted the frame's wait as well.
-        match timeout(limits.first_byte_wait, self.stream.peek(&mut [0])).await {
+        let mut frame = Vec::with_capacity(FIRST_READ_BYTES);
+        match timeout(limits.first_byte_wait, self.stream.read_buf(&mut frame)).await {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) | Err(_) => return Err(ReadError::Gone),
         }
-        match timeout(limits.frame_wait, self.read_frame(limits, charge)).await {
-            Ok(result) => result,
-            Err(_) => Err(ReadError::Refused {
-                error: ErrorReply::invalid(format!(
-                    "the request did not come within {} s: check the connection",
-                    limits.frame_wait.as_secs()
-                )),
-                unread: true,
-            }),
-        }
-    }
-
-    async fn read_frame(&mut self, limits: &Limits, charge: &mut Charge) -> Result<Request, ReadError> {
-        let mut header = [0; HEADER_BYTES];
-        self.stream.read_exact(&mut header).await.map_err(|_| ReadError::Gone)?;
-        let body_bytes = frame::body_bytes(&header, limits.request_bytes_max).map_err(refused_header)?;
-        let mut body = Vec::new();
-        let mut charged = 0;
-        while body.len() < body_bytes {
-            // A step is charged once, in however many pieces it comes: the budget counts bytes, not reads.
-            if body.len() == charged {
-                let step = READ_STEP_BYTES.min(body_bytes - charged);
-                if !charge.take(step) {
-                    let error = ErrorReply::busy("too many unfinished requests: try again", 1_000);
-                    return Err(ReadError::Refused { error, unread: true });
+        let frame_bytes = match frame_bytes(&frame, limits)? {
+            Some(bytes) if frame.len() >= bytes => bytes,
+            _ => match timeout(limits.frame_wait, self.read_rest(&mut frame, limits, charge)).await {
+                Ok(read) => read?,
+                Err(_) => {
+                    let seconds = limits.frame_wait.as_secs();
+                    let text = format!("the request did not come within {seconds} s: check the connection");
+                    return Err(ReadError::Refused { error: ErrorReply::invalid(text), unread: true });
                 }
-                charged += step;
-                body.reserve(step);
-            }
-            let room = (charged - body.len()) as u64;
-            let read = (&mut self.stream).take(room).read_buf(&mut body).await;
-            if !matches!(read, Ok(1..)) {
-                return Err(ReadError::Gone);
-            }
-        }
-        frame::decode(&body).map_err(|malformed| ReadError::Refused {
+            },
+        };
+        frame::decode(&frame[HEADER_BYTES..frame_bytes]).map_err(|malformed| ReadError::Refused {
             error: ErrorReply::invalid(format!("{malformed}: use a client of the same release")),
             unread: false,
         })
     }
 
-    /// Writes the reply and closes.
+    /// Reads on until the frame is whole; its bytes, with the header.
+    async fn read_rest(
+        &mut self,
+        frame: &mut Vec<u8>,
+        limits: &Limits,
+        charge: &mut Charge,
+    ) -> Result<usize, ReadError> {
+        let wanted = loop {
+            match frame_bytes(frame, limits)? {
+                Some(bytes) => break bytes,
+                None => self.read_some(frame, HEADER_BYTES).await?,
+            }
+        };
+        let mut room = frame.len();
+        while frame.len() < wanted {
+            // A step is charged once, in however many pieces it comes: the budget counts bytes, not reads.
+            if frame.len() == room {
+                let step = READ_STEP_BYTES.min(wanted - room);
+                if !charge.take(step) {
+                    let error = ErrorReply::busy("too many unfinished requests: try again", 1_000);
+                    return Err(ReadError::Refused { error, unread: true });
+                }
+                room += step;
+                frame.reserve(step);
+            }
+            self.read_some(frame, room).await?;
+        }
+        Ok(wanted)
+    }
+
+    /// Reads at least a byte, and not beyond `upto` bytes in all.
+    async fn read_some(&mut self, frame: &mut Vec<u8>, upto: usize) -> Result<(), ReadError> {
+        let room = (upto - frame.len()) as u64;
+        match (&mut self.stream).take(room).read_buf(frame).await {
+            Ok(1..) => Ok(()),
+            Ok(0) | Err(_) => Err(ReadError::Gone),
+        }
+    }
+
+    /// Writes the reply and closes. The request was read to its end, so that closing sends what is still to be sent, and
+    /// the end of it: nothing has to be shut down, or told to be sent at once, before.
     pub async fn write_reply(mut self, reply: &Reply, limits: &Limits) -> io::Result<()> {
         let frame = encode_reply(reply);
-        timeout(limits.write_wait, async {
-            self.stream.write_all(&frame).await?;
-            self.stream.shutdown().await
-        })
-        .await?
+        timeout(limits.write_wait, self.stream.write_all(&frame)).await?
     }
 
     /// Answers a request that was not read to its end. Without reading on for a moment, closing would send a reset, and
@@ -110,6 +122,13 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// The bytes of the frame that begins so, with its header; `None`: its header has not come yet.
+fn frame_bytes(frame: &[u8], limits: &Limits) -> Result<Option<usize>, ReadError> {
+    let Some(header) = frame.first_chunk() else { return Ok(None) };
+    let body_bytes = frame::body_bytes(header, limits.request_bytes_max).map_err(refused_header)?;
+    Ok(Some(HEADER_BYTES + body_bytes))
 }
 
 fn refused_header(bad: BadHeader) -> ReadError {

@@ -5,9 +5,12 @@ use crate::connection::{Connection, ReadError};
 use crate::error::{ErrorCode, ErrorReply};
 use crate::limits::Limits;
 use crate::message::{Reply, Request};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -70,9 +73,10 @@ pub async fn serve<H, F>(
     let tasks = TaskTracker::new();
     let shared = Arc::new(Shared { limits, budget, tasks: tasks.clone(), handle });
     let mut failing = false;
+    let mut stopped = pin!(shutdown.cancelled());
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = &mut stopped => break,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -88,7 +92,7 @@ pub async fn serve<H, F>(
         };
         failing = false;
         if let Ok(permit) = connections.permits.clone().try_acquire_owned() {
-            tasks.spawn(one_request(shared.clone(), stream, peer, Arc::new(permit)));
+            tasks.spawn(one_request(shared.clone(), stream, peer, permit));
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
             tasks.spawn(refuse_busy(shared.clone(), stream, permit));
         }
@@ -104,12 +108,12 @@ async fn one_request<H, F>(
     shared: Arc<Shared<H>>,
     stream: TcpStream,
     peer: SocketAddr,
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: OwnedSemaphorePermit,
 ) where
     H: Fn(Request, SocketAddr) -> F,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let _held = permit.clone(); // also while the reply is written
+    let permit = Arc::new(permit); // held while the reply is written, and by a handler that goes on meanwhile
     let limits = &shared.limits;
     let mut connection = Connection::new(stream);
     let mut charge = shared.budget.charge(peer.ip());
@@ -131,22 +135,36 @@ async fn one_request<H, F>(
     let reply = if wait < Duration::from_millis(BEGIN_WAIT_MIN_MS) {
         unavailable("no time is left for an answer: give it more")
     } else {
-        // A task of its own: that its client no longer waits must not stop it in the middle of a statement, which would cost
-        // the database connection. It keeps its place among the connections while it runs.
-        let handled = timeout(limits.handle_wait, (shared.handle)(request, peer));
-        let handling = shared.tasks.spawn(async move {
-            let _permit = permit;
-            handled.await
-        });
-        match timeout(wait, handling).await {
-            Ok(Ok(Ok(reply))) => reply,
-            Ok(Err(_)) => refused(ErrorReply::failed()),
-            Ok(Ok(Err(_))) | Err(_) => unavailable("no answer in time: a repeat is safe"),
+        let mut handling = Box::pin(caught((shared.handle)(request, peer)));
+        match timeout(wait, &mut handling).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => refused(ErrorReply::failed()),
+            Err(_) => {
+                // That its client no longer waits must not stop it in the middle of a statement, which would cost the
+                // database connection. It keeps its place among the connections while it runs.
+                let rest = limits.handle_wait.saturating_sub(wait);
+                let permit = permit.clone();
+                shared.tasks.spawn(async move {
+                    let _permit = permit;
+                    let _ = timeout(rest, handling).await;
+                });
+                unavailable("no answer in time: a repeat is safe")
+            }
         }
     };
     if let Err(error) = connection.write_reply(&reply, limits).await {
         tracing::debug!(%peer, %request_id, %error, "reply not delivered");
     }
+}
+
+/// `None`: it panicked, which is logged. One request must not end more than itself.
+async fn caught<T>(handling: impl Future<Output = T>) -> Option<T> {
+    let mut handling = pin!(handling);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
 }
 
 async fn refuse_busy<H>(shared: Arc<Shared<H>>, stream: TcpStream, _permit: OwnedSemaphorePermit) {

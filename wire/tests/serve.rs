@@ -70,7 +70,7 @@ async fn a_panicking_handler_costs_its_own_connection_only() {
     });
     let error = server.call(&Request { remaining_ms: 7_777, ..request() }).await;
     assert_eq!(error.code, ErrorCode::Unavailable);
-    server.call_until(Result::ok).await; // the one permit came back
+    server.call_until(&request(), Result::ok).await; // the one permit came back
 }
 
 // ---- what is not a request ----------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ async fn garbage_is_answered_and_does_no_harm() {
         let result = read_to_end(&mut client).await.result;
         assert!(result.is_ok() || result.is_err_and(|error| error.code == ErrorCode::Invalid), "{body:?}");
     }
-    server.call_until(Result::ok).await;
+    server.call_until(&request(), Result::ok).await;
 }
 
 // ---- slow peers ---------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ async fn connections_over_the_limit_are_told_busy() {
     gate.open.notify_one();
     assert!(within(first).await.expect("no panic").is_ok());
     gate.open.notify_one(); // the next one passes at once
-    server.call_until(Result::ok).await;
+    server.call_until(&request(), Result::ok).await;
     server.stop().await;
 }
 
@@ -201,13 +201,15 @@ async fn i9_unfinished_requests_share_a_budget() {
     let unfinished = Limits { request_bytes_max: 64 * 1024, unfinished_bytes_max: 16 * 1024, ..limits() };
     let server = Server::start(unfinished, answer);
     let hoarder = hoard(server.connect().await).await;
-    // Its first step of 16 KiB is taken some time soon.
-    let error = server.call_until(Result::err).await;
+    // Its first step of 16 KiB is taken some time soon. A small request comes whole and is never unfinished.
+    let error = server.call_until(&large_request(4_000), Result::err).await;
     assert_eq!(error.code, ErrorCode::Busy);
     assert!(error.retry_after_ms.is_some());
 
+    assert!(call(server.address, &request(), WATCHDOG).await.expect("a reply").result.is_ok());
+
     drop(hoarder);
-    server.call_until(Result::ok).await;
+    server.call_until(&large_request(4_000), Result::ok).await;
 }
 
 /// Linux lets a client come from all of 127/8.
@@ -218,13 +220,13 @@ async fn i9_one_source_cannot_use_up_the_budget_of_all() {
         Limits { request_bytes_max: 64 * 1024, unfinished_bytes_per_source_max: 16 * 1024, ..limits() };
     let server = Server::start(unfinished, answer);
     let _hoarder = hoard(server.connect().await).await;
-    let error = server.call_until(Result::err).await;
+    let error = server.call_until(&large_request(4_000), Result::err).await;
     assert_eq!(error.code, ErrorCode::Busy);
 
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
     let mut neighbour = within(socket.connect(server.address)).await.expect("connected");
-    let request = request();
+    let request = large_request(4_000);
     neighbour.write_all(&frame::encode(&request).expect("encodes")).await.expect("sent");
     assert_eq!(read_to_end(&mut neighbour).await, done(request.request_id));
 }
@@ -347,10 +349,10 @@ impl Server {
     }
 
     /// Calls until the result is as wanted: for what becomes true soon, by the server's own doing.
-    async fn call_until<T>(&self, wanted: impl Fn(Result<ReplyBody, ErrorReply>) -> Option<T>) -> T {
+    async fn call_until<T>(&self, request: &Request, wanted: impl Fn(Result<ReplyBody, ErrorReply>) -> Option<T>) -> T {
         within(async {
             loop {
-                let result = call(self.address, &request(), WATCHDOG).await.expect("a reply").result;
+                let result = call(self.address, request, WATCHDOG).await.expect("a reply").result;
                 if let Some(wanted) = wanted(result) {
                     return wanted;
                 }

@@ -1,0 +1,185 @@
+//! Reading in pages, many readers at once.
+
+use crate::articles::{Article, Page};
+use crate::sessions::TokenHash;
+use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown};
+use crate::{Db, Error, Result};
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// What a page may weigh besides its bodies, for each number: its id, author (up to 64 characters of 4 bytes), time and
+/// lengths at the most.
+pub(crate) const NUMBER_BYTES: usize = 320;
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    Unread,
+    Start,
+    After(i64),
+}
+
+/// One reader's request for a page of at most `rows_max` numbers, after applying the mark of the page before.
+#[derive(Debug, Clone)]
+pub struct Read {
+    pub token: TokenHash,
+    pub area_id: i64,
+    pub from: From,
+    pub shown: Option<Shown>,
+    pub rows_max: i64,
+}
+
+/// Applies the marks of a group. Rows are locked in one order, so that groups wait for each other and never in a circle. Where
+/// one reader's devices mark the same area, the furthest mark that is contiguous counts: as if it had come last.
+static MARK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with m as materialized (
+              select me.user_id, g.*
+                from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[])
+                     as g (token_hash, area_id, first, upto, generation, reading_id)
+               cross join lateral (select l.user_id from live_sessions l where l.token_hash = g.token_hash offset 0) me
+               order by me.user_id, g.area_id),
+              best as materialized (
+              select distinct on (m.user_id, m.area_id) m.*
+                from m
+               cross join lateral (select t.cursor, t.generation, t.ended_at from subscriptions t
+                                    where t.user_id = m.user_id and t.area_id = m.area_id for update) s
+               cross join lateral (select k.last_seq, k.expired_through from heads k
+                                    where k.area_id = m.area_id offset 0) h
+               where {MARK_WHERE}
+               order by m.user_id, m.area_id, m.upto desc)
+         update subscriptions s set {MARK_SET} from best m where s.user_id = m.user_id and s.area_id = m.area_id"
+    )
+});
+
+/// The pages of a group, one row for each reader: session, subscription, cursor and articles in one snapshot. Each look-up is
+/// written so that only one plan is left for it, the right one also where the tables are large.
+static PAGES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with places as (
+              select g.ord, g.rows_max, me.user_id is not null as has_session,
+                     a.area_id, a.last_seq, a.expired_through, s.cursor, s.generation,
+                     case g.kind when 'unread' then s.cursor when 'start' then a.expired_through else g.after end as after
+                from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])
+                     with ordinality as g (token_hash, area_id, kind, after, rows_max, ord)
+                left join lateral (select l.user_id from live_sessions l where l.token_hash = g.token_hash offset 0) me
+                  on true
+                left join lateral (select b.area_id, k.last_seq, k.expired_through from areas b join heads k using (area_id)
+                                    where b.area_id = g.area_id and b.removed_at is null offset 0) a on true
+                left join lateral (select t.cursor, t.generation from subscriptions t
+                                    where t.user_id = me.user_id and t.area_id = a.area_id and t.ended_at is null
+                                   offset 0) s on true)
+         select p.has_session, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
+                page.seqs, page.ids, page.authors, page.times, page.bodies
+           from places p
+          cross join lateral (
+              select array_agg(x.seq) as seqs, array_agg(x.id) as ids, array_agg(u.name) as authors,
+                     array_agg(x.posted_at) as times, array_agg(x.body) as bodies
+                from (select y.seq, y.id, y.author_id, y.posted_at, y.body,
+                             sum(coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}) over (order by y.seq) as bytes,
+                             row_number() over (order by y.seq) as nth
+                        from articles y
+                       where p.cursor is not null and y.area_id = p.area_id
+                         and y.seq > greatest(p.after, p.expired_through)
+                         and y.seq <= least(greatest(p.after, p.expired_through) + p.rows_max, p.last_seq)) x
+                left join lateral (select v.name from users v where v.user_id = x.author_id offset 0) u on true
+               where x.nth = 1 or x.bytes <= $6) page
+          order by p.ord"
+    )
+});
+
+/// Reads a page for each of `reads`, each of at most `bytes_max` (at least one number): two statements in one round trip,
+/// the marks first. One outcome for each, in order. An `Err` of the whole means that none was answered; marks may have
+/// been applied, and a repeat of them changes nothing.
+pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<Result<Page>>> {
+    let tokens: Vec<&[u8]> = reads.iter().map(|read| read.token.as_bytes()).collect();
+    let area_ids: Vec<i64> = reads.iter().map(|read| read.area_id).collect();
+    let (kinds, afters): (Vec<&str>, Vec<i64>) = reads
+        .iter()
+        .map(|read| match read.from {
+            From::Unread => ("unread", 0),
+            From::Start => ("start", 0),
+            From::After(seq) => ("after", seq),
+        })
+        .unzip();
+    let rows_max: Vec<i64> = reads.iter().map(|read| read.rows_max).collect();
+
+    let marks: Vec<(&Read, Shown)> = reads.iter().filter_map(|read| Some((read, read.shown?))).collect();
+    let mark_tokens: Vec<&[u8]> = marks.iter().map(|(read, _)| read.token.as_bytes()).collect();
+    let mark_area_ids: Vec<i64> = marks.iter().map(|(read, _)| read.area_id).collect();
+    let firsts: Vec<i64> = marks.iter().map(|(_, shown)| shown.from).collect();
+    let uptos: Vec<i64> = marks.iter().map(|(_, shown)| shown.upto).collect();
+    let generations: Vec<i64> = marks.iter().map(|(_, shown)| shown.generation).collect();
+    let reading_ids: Vec<Uuid> = marks.iter().map(|(_, shown)| shown.reading_id).collect();
+
+    let mut connection = db.connection().await?;
+    let rows = connection
+        .query_after(
+            (!marks.is_empty()).then_some((
+                MARK.as_str(),
+                &[&mark_tokens, &mark_area_ids, &firsts, &uptos, &generations, &reading_ids],
+            )),
+            &PAGES,
+            &[&tokens, &area_ids, &kinds, &afters, &rows_max, &bytes_max],
+        )
+        .await?;
+    if rows.len() != reads.len() {
+        return Err(Error::Unexpected(format!("{} pages for {} readers", rows.len(), reads.len())));
+    }
+    Ok(rows.iter().map(page).collect())
+}
+
+fn page(row: &Row) -> Result<Page> {
+    if !row.get::<_, bool>(0) {
+        return Err(Error::unauthenticated());
+    }
+    let Some(area_id) = row.get(1) else { return Err(Error::no_such_area()) };
+    let Some(cursor) = row.get(2) else { return Err(Error::not_subscribed()) };
+    let from = row.get::<_, i64>(4) + 1;
+    let expired_through = row.get(6);
+    let mut page = Page {
+        area_id,
+        from,
+        // What has expired needs no rows: the page reaches at least to there.
+        upto: (from - 1).max(expired_through),
+        cursor,
+        generation: row.get(3),
+        last_seq: row.get(5),
+        expired_through,
+        articles: vec![],
+        deleted: vec![],
+    };
+    let Some(seqs) = row.get::<_, Option<Vec<i64>>>(7) else { return Ok(page) };
+    let ids: Vec<Uuid> = row.get(8);
+    let authors: Vec<Option<String>> = row.get(9);
+    let times: Vec<SystemTime> = row.get(10);
+    let bodies: Vec<Option<String>> = row.get(11);
+    let numbers = seqs.into_iter().zip(ids).zip(authors).zip(times).zip(bodies);
+    for ((((seq, id), author), posted_at), body) in numbers {
+        if seq <= page.upto {
+            return Err(Error::Unexpected(format!("article {seq} of area {area_id} after {}", page.upto)));
+        }
+        page.upto = seq;
+        match body {
+            None => page.deleted.push(seq),
+            Some(body) => page.articles.push(Article {
+                seq,
+                id,
+                author: author.unwrap_or_default(),
+                posted_at_us: us(posted_at),
+                body,
+            }),
+        }
+    }
+    Ok(page)
+}
+
+/// Microseconds since 1970 UTC.
+fn us(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_micros() as i64,
+        Err(before) => -(before.duration().as_micros() as i64),
+    }
+}
