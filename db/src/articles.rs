@@ -1,7 +1,7 @@
 //! Articles: posting in groups, deleting, and proving that nothing is missing. Reading is in [`crate::reading`].
 
-use crate::sessions::TokenHash;
 use crate::reading::NUMBER_BYTES;
+use crate::sessions::TokenHash;
 use crate::subscriptions::require_area;
 use crate::{Db, Error, Result, audit};
 use sha2::{Digest, Sha256};

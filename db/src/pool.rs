@@ -144,17 +144,6 @@ pub struct Connection {
 impl Connection {
     /// Runs one statement, prepared once per connection, under a deadline of our own.
     pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        self.query_after(None, sql, params).await
-    }
-
-    /// The same, with another statement `before` it, in the same round trip but a transaction of its own: `sql` sees
-    /// what that one did. If it fails so does the whole.
-    pub async fn query_after(
-        &mut self,
-        before: Option<(&str, &[&(dyn ToSql + Sync)])>,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
         let Some(object) = self.object.as_ref() else {
             return Err(Error::Unavailable("the connection was lost".into()));
         };
@@ -162,16 +151,7 @@ impl Connection {
         self.in_flight += 1;
         let run = async {
             let statement = object.prepare_cached(sql).await?;
-            let Some((sql, params_before)) = before else { return object.query(&statement, params).await };
-            let statement_before = object.prepare_cached(sql).await?;
-            // Both are sent when they are first asked for, in this order, and answered in this order.
-            let (done, rows) = tokio::join!(
-                biased;
-                object.execute(&statement_before, params_before),
-                object.query(&statement, params)
-            );
-            done?;
-            rows
+            object.query(&statement, params).await
         };
         let result = within(STATEMENT_WAIT_MS, run).await;
         match result {

@@ -2,7 +2,7 @@
 
 use crate::articles::{Article, Page};
 use crate::sessions::TokenHash;
-use crate::subscriptions::{MARK_SET, MARK_WHERE, Shown};
+use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,71 +31,79 @@ pub struct Read {
     pub rows_max: i64,
 }
 
-/// Applies the marks of a group. Rows are locked in one order, so that groups wait for each other and never in a circle. Where
-/// one reader's devices mark the same area, the furthest mark that is contiguous counts: as if it had come last.
-static MARK: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "with m as materialized (
-              select me.user_id, g.*
-                from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[])
-                     as g (token_hash, area_id, first, upto, generation, reading_id)
-               cross join lateral (select l.user_id from live_sessions l where l.token_hash = g.token_hash offset 0) me
-               order by me.user_id, g.area_id),
-              best as materialized (
-              select distinct on (m.user_id, m.area_id) m.*
-                from m
-               cross join lateral (select t.cursor, t.generation, t.ended_at from subscriptions t
-                                    where t.user_id = m.user_id and t.area_id = m.area_id for update) s
-               cross join lateral (select k.last_seq, k.expired_through from heads k
-                                    where k.area_id = m.area_id offset 0) h
-               where {MARK_WHERE}
-               order by m.user_id, m.area_id, m.upto desc)
-         update subscriptions s set {MARK_SET} from best m where s.user_id = m.user_id and s.area_id = m.area_id"
-    )
-});
-
-/// The pages of a group, one row for each reader: session, subscription, cursor and articles in one snapshot. Each look-up is
-/// written so that only one plan is left for it, the right one also where the tables are large.
+/// The pages of a group, one row for each reader, after applying their marks: session, subscription, cursor and articles
+/// belong together. Each look-up is written so that only one plan is left for it (`lateral … offset 0`), the right one also
+/// where the tables are large.
+///
+/// Marks are applied in one order, so that groups wait for each other and never in a circle. Where one reader's devices mark
+/// the same area, the furthest of the marks that are contiguous counts: as if it had come last.
 static PAGES: LazyLock<String> = LazyLock::new(|| {
+    let bytes = format!("coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}");
+    let numbers = "articles y where y.area_id = p.area_id and y.seq > p.first - 1 and y.seq <= p.last";
     format!(
-        "with places as (
-              select g.ord, g.rows_max, me.user_id is not null as has_session,
-                     a.area_id, a.last_seq, a.expired_through, s.cursor, s.generation,
-                     case g.kind when 'unread' then s.cursor when 'start' then a.expired_through else g.after end as after
-                from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])
-                     with ordinality as g (token_hash, area_id, kind, after, rows_max, ord)
+        "with g as materialized (
+              select g.*, me.user_id, a.area_id as known_id, a.last_seq, a.expired_through,
+                     s.cursor, s.generation as own_generation
+                from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
+                            $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[])
+                     with ordinality as g (token_hash, area_id, kind, after, rows_max,
+                                           first, upto, generation, reading_id, ord)
                 left join lateral (select l.user_id from live_sessions l where l.token_hash = g.token_hash offset 0) me
                   on true
                 left join lateral (select b.area_id, k.last_seq, k.expired_through from areas b join heads k using (area_id)
                                     where b.area_id = g.area_id and b.removed_at is null offset 0) a on true
                 left join lateral (select t.cursor, t.generation from subscriptions t
                                     where t.user_id = me.user_id and t.area_id = a.area_id and t.ended_at is null
-                                   offset 0) s on true)
-         select p.has_session, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
+                                   offset 0) s on true),
+              m as materialized (
+              select distinct on (user_id, area_id) user_id, area_id, first, upto, generation, reading_id,
+                     last_seq, expired_through
+                from g
+               where upto > cursor and upto <= last_seq and greatest(cursor, expired_through) >= first - 1
+                 and generation = own_generation
+               order by user_id, area_id, upto desc),
+              marked as (
+              update subscriptions s set {MARK_SET}
+                from m cross join lateral (select m.last_seq, m.expired_through) h
+               where s.user_id = m.user_id and s.area_id = m.area_id and {MARK_WHERE}
+              returning s.user_id, s.area_id, s.cursor),
+              places as (
+              select g.ord, g.user_id, g.known_id as area_id, g.last_seq, g.expired_through, g.own_generation as generation,
+                     coalesce(k.cursor, g.cursor) as cursor, g.rows_max,
+                     case g.kind when 'unread' then coalesce(k.cursor, g.cursor)
+                                 when 'start' then g.expired_through
+                                 else g.after end as after
+                from g left join marked k on k.user_id = g.user_id and k.area_id = g.area_id)
+         select p.user_id is not null, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
                 page.seqs, page.ids, page.authors, page.times, page.bodies
-           from places p
-          cross join lateral (
+           from (select *, greatest(after, expired_through) + 1 as first,
+                        least(greatest(after, expired_through) + rows_max, last_seq) as until from places) p
+           left join lateral (
+              -- All of it, unless it weighs too much; then it is counted how much does not.
+              select case when sum({bytes}) <= $10 then p.until
+                          else (select max(x.seq)
+                                  from (select y.seq, sum({bytes}) over (order by y.seq) as bytes,
+                                               row_number() over (order by y.seq) as nth from {until}) x
+                                 where x.nth = 1 or x.bytes <= $10) end as last
+                from {until}) w on p.cursor is not null
+           left join lateral (
               select array_agg(x.seq) as seqs, array_agg(x.id) as ids, array_agg(u.name) as authors,
                      array_agg(x.posted_at) as times, array_agg(x.body) as bodies
-                from (select y.seq, y.id, y.author_id, y.posted_at, y.body,
-                             sum(coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}) over (order by y.seq) as bytes,
-                             row_number() over (order by y.seq) as nth
-                        from articles y
-                       where p.cursor is not null and y.area_id = p.area_id
-                         and y.seq > greatest(p.after, p.expired_through)
-                         and y.seq <= least(greatest(p.after, p.expired_through) + p.rows_max, p.last_seq)) x
+                from (select y.seq, y.id, y.author_id, y.posted_at, y.body from {last} order by y.seq offset 0) x
                 left join lateral (select v.name from users v where v.user_id = x.author_id offset 0) u on true
-               where x.nth = 1 or x.bytes <= $6) page
-          order by p.ord"
+              ) page on w.last is not null
+          order by p.ord",
+        until = numbers.replace("p.last", "p.until"),
+        last = numbers.replace("p.last", "w.last"),
     )
 });
 
-/// Reads a page for each of `reads`, each of at most `bytes_max` (at least one number): two statements in one round trip,
-/// the marks first. One outcome for each, in order. An `Err` of the whole means that none was answered; marks may have
-/// been applied, and a repeat of them changes nothing.
+/// Reads a page for each of `reads`, each of at most `bytes_max` (at least one number), in one statement. One outcome for
+/// each, in order. An `Err` of the whole means that none was answered; marks may have been applied, and a repeat of them
+/// changes nothing.
 pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<Result<Page>>> {
     let tokens: Vec<&[u8]> = reads.iter().map(|read| read.token.as_bytes()).collect();
-    let area_ids: Vec<i64> = reads.iter().map(|read| read.area_id).collect();
+    let marks = MarkColumns::new(reads.iter().map(|read| (read.area_id, read.shown)));
     let (kinds, afters): (Vec<&str>, Vec<i64>) = reads
         .iter()
         .map(|read| match read.from {
@@ -105,24 +113,21 @@ pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<R
         })
         .unzip();
     let rows_max: Vec<i64> = reads.iter().map(|read| read.rows_max).collect();
-
-    let marks: Vec<(&Read, Shown)> = reads.iter().filter_map(|read| Some((read, read.shown?))).collect();
-    let mark_tokens: Vec<&[u8]> = marks.iter().map(|(read, _)| read.token.as_bytes()).collect();
-    let mark_area_ids: Vec<i64> = marks.iter().map(|(read, _)| read.area_id).collect();
-    let firsts: Vec<i64> = marks.iter().map(|(_, shown)| shown.from).collect();
-    let uptos: Vec<i64> = marks.iter().map(|(_, shown)| shown.upto).collect();
-    let generations: Vec<i64> = marks.iter().map(|(_, shown)| shown.generation).collect();
-    let reading_ids: Vec<Uuid> = marks.iter().map(|(_, shown)| shown.reading_id).collect();
-
-    let mut connection = db.connection().await?;
-    let rows = connection
-        .query_after(
-            (!marks.is_empty()).then_some((
-                MARK.as_str(),
-                &[&mark_tokens, &mark_area_ids, &firsts, &uptos, &generations, &reading_ids],
-            )),
+    let rows = db
+        .query(
             &PAGES,
-            &[&tokens, &area_ids, &kinds, &afters, &rows_max, &bytes_max],
+            &[
+                &tokens,
+                &marks.area_ids,
+                &kinds,
+                &afters,
+                &rows_max,
+                &marks.firsts,
+                &marks.uptos,
+                &marks.generations,
+                &marks.reading_ids,
+                &bytes_max,
+            ],
         )
         .await?;
     if rows.len() != reads.len() {

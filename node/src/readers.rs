@@ -48,8 +48,7 @@ impl Readers {
     /// One page, read together with what else is read just then.
     pub async fn read(&self, read: Read) -> Result<Page, Failure> {
         let (answer, answered) = oneshot::channel();
-        let busy =
-            |_| ErrorReply::busy("this node has more to read than it can: try again", BUSY_RETRY_MS);
+        let busy = |_| ErrorReply::busy("this node has more to read than it can: try again", BUSY_RETRY_MS);
         self.sender.try_send(Waiting { read, answer }).map_err(busy)?;
         let stops = |_| ErrorReply::unavailable("the node stops: ask another one");
         Ok(answered.await.map_err(stops)??)

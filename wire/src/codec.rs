@@ -14,7 +14,8 @@ pub struct Malformed(String);
 
 /// How a message becomes bytes and comes back.
 pub trait Codec {
-    fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed>;
+    /// Appends the message to `bytes`.
+    fn encode<T: Serialize>(message: &T, bytes: &mut Vec<u8>) -> Result<(), Malformed>;
     /// Fails on trailing bytes too: what one side does not understand is never dropped silently.
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed>;
 }
@@ -23,9 +24,11 @@ pub trait Codec {
 pub struct Bincode;
 
 impl Codec for Bincode {
-    fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
+    fn encode<T: Serialize>(message: &T, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
         let config = bincode::config::standard();
-        bincode::serde::encode_to_vec(message, config).map_err(|e| Malformed(e.to_string()))
+        bincode::serde::encode_into_std_write(message, bytes, config)
+            .map(drop)
+            .map_err(|e| Malformed(e.to_string()))
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {

@@ -40,15 +40,18 @@ pub fn body_bytes(header: &[u8; HEADER_BYTES], bytes_max: usize) -> Result<usize
     bytes.checked_sub(COUNTED_HEADER_BYTES).ok_or(BadHeader::Magic)
 }
 
-/// A whole frame around `message`.
+/// A frame of usual size, so that its buffer grows seldom.
+const FRAME_BYTES_USUAL: usize = 512;
+
+/// A whole frame around `message`. The length is known at the end, and put where it belongs then.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
-    let body = Bincode::encode(message)?;
-    let counted = (body.len() + COUNTED_HEADER_BYTES) as u32;
-    let mut frame = Vec::with_capacity(HEADER_BYTES + body.len());
-    frame.extend_from_slice(&counted.to_be_bytes());
+    let mut frame = Vec::with_capacity(FRAME_BYTES_USUAL);
+    frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(&MAGIC);
     frame.extend_from_slice(&VERSION.to_be_bytes());
-    frame.extend_from_slice(&body);
+    Bincode::encode(message, &mut frame)?;
+    let counted = (frame.len() - 4) as u32;
+    frame[..4].copy_from_slice(&counted.to_be_bytes());
     Ok(frame)
 }
 

@@ -349,7 +349,11 @@ impl Server {
     }
 
     /// Calls until the result is as wanted: for what becomes true soon, by the server's own doing.
-    async fn call_until<T>(&self, request: &Request, wanted: impl Fn(Result<ReplyBody, ErrorReply>) -> Option<T>) -> T {
+    async fn call_until<T>(
+        &self,
+        request: &Request,
+        wanted: impl Fn(Result<ReplyBody, ErrorReply>) -> Option<T>,
+    ) -> T {
         within(async {
             loop {
                 let result = call(self.address, request, WATCHDOG).await.expect("a reply").result;
