@@ -1,6 +1,6 @@
 //! Articles: posting in groups, deleting, and proving that nothing is missing. Reading is in [`crate::reading`].
 
-use crate::reading::NUMBER_BYTES;
+use crate::reading::{NUMBER_BYTES, us};
 use crate::sessions::TokenHash;
 use crate::subscriptions::require_area;
 use crate::{Db, Error, Result, audit};
@@ -157,7 +157,7 @@ pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<
     }
 }
 
-/// Puts rows of `(seq, id, author, posted_at_us, body)`, from column `at` on, into a page whose `from` is set.
+/// Puts rows of `(seq, id, author, posted_at, body)`, from column `at` on, into a page whose `from` is set.
 pub(crate) fn fill<'a>(page: &mut Page, rows: impl Iterator<Item = &'a Row>, at: usize) {
     // What has expired needs no rows: the page reaches at least to there.
     page.upto = (page.from - 1).max(page.expired_through);
@@ -169,7 +169,7 @@ pub(crate) fn fill<'a>(page: &mut Page, rows: impl Iterator<Item = &'a Row>, at:
                 seq: page.upto,
                 id: row.get(at + 1),
                 author: row.get(at + 2),
-                posted_at_us: row.get(at + 3),
+                posted_at_us: us(row.get(at + 3)),
                 body,
             }),
         }

@@ -4,6 +4,7 @@ use crate::articles::{Page, fill, page_window};
 use crate::sessions::{TokenHash, noted_use};
 use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
+use std::sync::LazyLock;
 
 /// One area of a follower.
 #[derive(Debug, Clone)]
@@ -25,6 +26,52 @@ pub struct Look {
     pub ended: Vec<(i64, Error)>,
 }
 
+/// Each look-up of a row is written so that only one plan is left for it, whatever the tables' statistics say.
+static LOOK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with {noted},
+              me as (select * from live_sessions where token_hash = $1),
+              m as (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[],
+                                         $7::bigint[])
+                        with ordinality as m (area_id, first, upto, generation, reading_id, after, ord)),
+              marked as (update subscriptions s set {MARK_SET}
+                           from me, m join heads h using (area_id)
+                          where s.user_id = me.user_id and s.area_id = m.area_id and {MARK_WHERE}
+                         returning s.area_id, s.cursor),
+              places as (select m.ord, m.area_id, m.after, a.area_id is not null as known,
+                                s.cursor is not null as subscribed,
+                                coalesce(k.cursor, s.cursor) as cursor, s.generation,
+                                a.last_seq, a.expired_through
+                           from m
+                           left join me on true
+                           left join lateral (select b.area_id, c.last_seq, c.expired_through
+                                                from areas b join heads c using (area_id)
+                                               where b.area_id = m.area_id and b.removed_at is null offset 0) a on true
+                           left join lateral (select t.cursor, t.generation from subscriptions t
+                                               where t.user_id = me.user_id and t.area_id = a.area_id
+                                                 and t.ended_at is null offset 0) s on true
+                           left join marked k on k.area_id = m.area_id),
+              news as (select *, greatest(1, $8 / count(*) over ()) as share from places
+                        where subscribed and last_seq > after),
+              page as (select p.ord, x.*, {window}
+                         from news p cross join lateral (
+                              select y.seq, y.id, y.author_id, y.posted_at, y.body from articles y
+                               where y.area_id = p.area_id and y.seq <= p.last_seq
+                                 and y.seq > greatest(p.after, p.expired_through)
+                                 and y.seq <= greatest(p.after, p.expired_through) + p.share) x)
+         select me.session_id, me.user_id, p.area_id, p.known, p.subscribed, p.after, p.cursor, p.generation,
+                p.last_seq, p.expired_through,
+                g.seq, g.id, u.name, g.posted_at, g.body
+           from (select 1) one left join me on true
+           left join places p on true
+           left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
+           left join lateral (select v.name from users v where v.user_id = g.author_id offset 0) u on true
+          order by p.ord, g.seq",
+        noted = noted_use(),
+        window = page_window("p.ord, x.seq")
+    )
+});
+
 /// Applies the marks (they acknowledge what was shown) and returns what stands after the given places: at most
 /// `rows_max` numbers (each area with news has its share, at least one) that weigh `bytes_max` (at least one number).
 pub async fn look(
@@ -38,46 +85,7 @@ pub async fn look(
     let after: Vec<i64> = places.iter().map(|place| place.after).collect();
     let rows = db
         .query(
-            &format!(
-                "with {noted},
-                      me as (select * from live_sessions where token_hash = $1),
-                      m as (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[],
-                                                 $7::bigint[])
-                                with ordinality as m (area_id, first, upto, generation, reading_id, after, ord)),
-                      marked as (update subscriptions s set {MARK_SET}
-                                   from me, m join heads h using (area_id)
-                                  where s.user_id = me.user_id and s.area_id = m.area_id and {MARK_WHERE}
-                                 returning s.area_id, s.cursor),
-                      places as (select m.ord, m.area_id, m.after, a.area_id is not null as known,
-                                        s.user_id is not null as subscribed,
-                                        coalesce(k.cursor, s.cursor) as cursor, s.generation,
-                                        h.last_seq, h.expired_through
-                                   from m
-                                   left join me on true
-                                   left join areas a on a.area_id = m.area_id and a.removed_at is null
-                                   left join heads h on h.area_id = a.area_id
-                                   left join subscriptions s
-                                     on s.user_id = me.user_id and s.area_id = a.area_id and s.ended_at is null
-                                   left join marked k on k.area_id = m.area_id),
-                      news as (select *, greatest(1, $8 / count(*) over ()) as share from places
-                                where subscribed and last_seq > after),
-                      page as (select p.ord, x.*, {window}
-                                 from news p cross join lateral (
-                                      select y.seq, y.id, y.author_id, y.posted_at, y.body from articles y
-                                       where y.area_id = p.area_id and y.seq <= p.last_seq
-                                         and y.seq > greatest(p.after, p.expired_through)
-                                         and y.seq <= greatest(p.after, p.expired_through) + p.share) x)
-                 select me.session_id, me.user_id, p.area_id, p.known, p.subscribed, p.after, p.cursor, p.generation,
-                        p.last_seq, p.expired_through,
-                        g.seq, g.id, u.name, us(g.posted_at), g.body
-                   from (select 1) one left join me on true
-                   left join places p on true
-                   left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
-                   left join users u on u.user_id = g.author_id
-                  order by p.ord, g.seq",
-                noted = noted_use(),
-                window = page_window("p.ord, x.seq")
-            ),
+            &LOOK,
             &[
                 &token.as_bytes(),
                 &columns.area_ids,
@@ -150,6 +158,25 @@ pub struct Fetch {
     pub standings: Vec<Standing>,
 }
 
+static FETCH: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with page as (select x.*, {window}
+                         from heads h cross join lateral (
+                              select y.seq, y.id, y.author_id, y.posted_at, y.body from articles y
+                               where y.area_id = h.area_id and y.seq <= h.last_seq
+                                 and y.seq > greatest($2, h.expired_through)
+                                 and y.seq <= greatest($2, h.expired_through) + $3) x
+                        where h.area_id = $1)
+         select h.last_seq, h.expired_through, g.seq, g.id, u.name, g.posted_at, g.body
+           from areas a join heads h using (area_id)
+           left join page g on g.nth = 1 or g.bytes <= $4
+           left join lateral (select v.name from users v where v.user_id = g.author_id offset 0) u on true
+          where a.area_id = $1 and a.removed_at is null
+          order by g.seq",
+        window = page_window("x.seq")
+    )
+});
+
 /// Reads what stands after `after`, and *then*, in a later snapshot, whose session and subscription still hold: an
 /// article posted after a revocation was acknowledged can thus never reach the revoked one (I5).
 pub async fn fetch(
@@ -161,25 +188,7 @@ pub async fn fetch(
     bytes_max: i64,
 ) -> Result<Fetch> {
     let mut connection = db.connection().await?;
-    let rows = connection
-        .query(
-            &format!(
-                "with page as (select x.*, {window}
-                             from heads h join articles x using (area_id)
-                            where h.area_id = $1 and x.seq <= h.last_seq
-                              and x.seq > greatest($2, h.expired_through)
-                              and x.seq <= greatest($2, h.expired_through) + $3)
-             select h.last_seq, h.expired_through, g.seq, g.id, u.name, us(g.posted_at), g.body
-               from areas a join heads h using (area_id)
-               left join page g on g.nth = 1 or g.bytes <= $4
-               left join users u on u.user_id = g.author_id
-              where a.area_id = $1 and a.removed_at is null
-              order by g.seq",
-                window = page_window("x.seq")
-            ),
-            &[&area_id, &after, &rows_max, &bytes_max],
-        )
-        .await?;
+    let rows = connection.query(&FETCH, &[&area_id, &after, &rows_max, &bytes_max]).await?;
     let page = rows.first().map(|head| {
         let mut page = Page {
             area_id,
@@ -201,9 +210,11 @@ pub async fn fetch(
         .query(
             "select me.session_id is not null, s.cursor, s.generation
                from unnest($1::bigint[], $2::bigint[]) with ordinality as w (session_id, user_id, ord)
-               left join live_sessions me on me.session_id = w.session_id
-               left join subscriptions s
-                 on s.user_id = w.user_id and s.area_id = $3 and s.ended_at is null
+               left join lateral (select l.session_id from live_sessions l
+                                   where l.session_id = w.session_id offset 0) me on true
+               left join lateral (select t.cursor, t.generation from subscriptions t
+                                   where t.user_id = w.user_id and t.area_id = $3 and t.ended_at is null
+                                  offset 0) s on true
               order by w.ord",
             &[&session_ids, &user_ids, &area_id],
         )

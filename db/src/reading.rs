@@ -181,8 +181,8 @@ fn page(row: &Row) -> Result<Page> {
     Ok(page)
 }
 
-/// Microseconds since 1970 UTC.
-fn us(time: SystemTime) -> i64 {
+/// Microseconds since 1970 UTC. Made here: PostgreSQL would make them by way of decimal numbers, for each article anew.
+pub(crate) fn us(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_micros() as i64,
         Err(before) => -(before.duration().as_micros() as i64),
