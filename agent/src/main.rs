@@ -6,7 +6,6 @@ use db::Db;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 /// The control plane of Gaceta: accounts, areas, and which node serves what
@@ -49,7 +48,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let database_url = args.options.database_url()?;
     let admin_password = args.admin_password_file.as_deref().map(server::options::secret).transpose()?;
     let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+        wire::serve::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
     let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 

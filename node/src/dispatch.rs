@@ -2,7 +2,9 @@
 
 use crate::{Node, articles, follow, load, subscriptions};
 use server::Failure;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 use wire::{ErrorReply, NodeReply, NodeRequest, NodeStatus, Reply, ReplyBody, Request, RequestBody, Token};
@@ -28,29 +30,32 @@ pub async fn dispatch(node: Arc<Node>, request: Request, peer: SocketAddr) -> Re
     Reply { request_id, result: result.map(ReplyBody::Node).map_err(|failure| failure.0) }
 }
 
-async fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Result<NodeReply, Failure> {
+/// An answer on its way. Boxed, so that a follower that waits holds its own state and not the room for any other request's.
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<NodeReply, Failure>> + Send + 'a>>;
+
+fn answer(node: &Node, token: Option<Token>, request: NodeRequest) -> Answering<'_> {
     match request {
-        NodeRequest::Check => Ok(check(node)),
+        NodeRequest::Check => Box::pin(ready(Ok(check(node)))),
         NodeRequest::Subscribe { area_id, from_start } => {
-            subscriptions::subscribe(node, token, area_id, from_start).await
+            Box::pin(subscriptions::subscribe(node, token, area_id, from_start))
         }
-        NodeRequest::Unsubscribe { area_id } => subscriptions::unsubscribe(node, token, area_id).await,
-        NodeRequest::Post { posts } => articles::post(node, token, posts).await,
-        NodeRequest::Delete { area_id, seq } => articles::delete(node, token, area_id, seq).await,
+        NodeRequest::Unsubscribe { area_id } => Box::pin(subscriptions::unsubscribe(node, token, area_id)),
+        NodeRequest::Post { posts } => Box::pin(articles::post(node, token, posts)),
+        NodeRequest::Delete { area_id, seq } => Box::pin(articles::delete(node, token, area_id, seq)),
         NodeRequest::Read { area_id, from, limit, shown } => {
-            articles::read(node, token, area_id, from, limit, shown).await
+            Box::pin(articles::read(node, token, area_id, from, limit, shown))
         }
-        NodeRequest::MarkRead { marks } => subscriptions::mark_read(node, token, marks).await,
+        NodeRequest::MarkRead { marks } => Box::pin(subscriptions::mark_read(node, token, marks)),
         NodeRequest::CatchUp { area_id, operation_id } => {
-            subscriptions::catch_up(node, token, area_id, operation_id).await
+            Box::pin(subscriptions::catch_up(node, token, area_id, operation_id))
         }
         NodeRequest::Undo { area_id, operation_id } => {
-            subscriptions::undo(node, token, area_id, operation_id).await
+            Box::pin(subscriptions::undo(node, token, area_id, operation_id))
         }
-        NodeRequest::Follow { areas, wait_ms } => follow::follow(node, token, areas, wait_ms).await,
-        NodeRequest::Verify { area_id, after } => articles::verify(node, token, area_id, after).await,
-        NodeRequest::Status => status(node, token).await,
-        NodeRequest::Report => load::report(node, token),
+        NodeRequest::Follow { areas, wait_ms } => Box::pin(follow::follow(node, token, areas, wait_ms)),
+        NodeRequest::Verify { area_id, after } => Box::pin(articles::verify(node, token, area_id, after)),
+        NodeRequest::Status => Box::pin(status(node, token)),
+        NodeRequest::Report => Box::pin(ready(load::report(node, token))),
     }
 }
 

@@ -26,9 +26,15 @@ pub async fn follow(
     loop {
         // The moment comes before the look, or what is posted between look and wait would be missed until the next poll.
         let moment = node.hub.moment();
-        let look =
-            db::follow::look(&node.db, &token, &places, PAGE_ARTICLES_MAX.into(), PAGE_BYTES_MAX as i64)
-                .await?;
+        // Boxed: its state is larger than all that a follower holds while it waits.
+        let look = Box::pin(db::follow::look(
+            &node.db,
+            &token,
+            &places,
+            PAGE_ARTICLES_MAX.into(),
+            PAGE_BYTES_MAX as i64,
+        ))
+        .await?;
         if !look.pages.is_empty() || !look.ended.is_empty() {
             return Ok(looked(look));
         }

@@ -5,7 +5,6 @@ use clap::Parser;
 use db::Db;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 /// The data plane of Gaceta: posts, reads and follows
@@ -37,7 +36,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     server::logging::init(&args.options.log)?;
     let database_url = args.options.database_url()?;
     let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+        wire::serve::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
     let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 

@@ -5,7 +5,6 @@ use anyhow::Context;
 use db::Db;
 use db::private::PrivatePostgres;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +27,7 @@ pub async fn start(
     admin_password: &str,
 ) -> anyhow::Result<Service> {
     let url = postgres.dsn(DATABASE);
-    let listener = TcpListener::bind(listen)
-        .await
+    let listener = wire::serve::bind(listen)
         .with_context(|| format!("cannot listen on {listen} (--listen 127.0.0.1:0 picks a free port)"))?;
     let bound = listener.local_addr()?;
     db::migrate::migrate(&url).await.context("the schema cannot be brought up")?;
@@ -66,7 +64,7 @@ pub async fn start(
     }
     let mut ready = vec![];
     for _ in 0..nodes {
-        let listener = TcpListener::bind((listen.ip(), 0)).await?;
+        let listener = wire::serve::bind(SocketAddr::new(listen.ip(), 0))?;
         let mut config = node::Config::new(&url, vec![service.agent.to_string()]);
         config.limits.connections_max /= servers;
         config.advertise = (!listen.ip().is_unspecified())

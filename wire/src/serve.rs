@@ -8,11 +8,11 @@ use crate::message::{Reply, Request};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,19 @@ const ACCEPT_RETRY_MS: u64 = 20;
 const BEGIN_WAIT_MIN_MS: u64 = 5;
 /// What is kept back of the client's remaining time, so that the answer still reaches it.
 const ANSWER_MARGIN_MS: u64 = 20;
+
+/// Connections that the kernel has taken and we have not: when many come at once the rest are dropped, and come again a
+/// second later. The kernel may allow fewer (`net.core.somaxconn`, 4,096 on Linux); tokio's own `bind` asks for 128.
+const BACKLOG: u32 = 4_096;
+
+/// Listens at `address`, with room for a crowd.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As tokio's own `bind` does it: a server that starts again must not wait for what lingers of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// How many connections a server may have, and has.
 #[derive(Debug, Clone)]
@@ -135,7 +148,7 @@ async fn one_request<H, F>(
     let reply = if wait < Duration::from_millis(BEGIN_WAIT_MIN_MS) {
         unavailable("no time is left for an answer: give it more")
     } else {
-        let mut handling = Box::pin(caught((shared.handle)(request, peer)));
+        let mut handling = caught(Box::pin((shared.handle)(request, peer)));
         match timeout(wait, &mut handling).await {
             Ok(Some(reply)) => reply,
             Ok(None) => refused(ErrorReply::failed()),
@@ -157,14 +170,13 @@ async fn one_request<H, F>(
     }
 }
 
-/// `None`: it panicked, which is logged. One request must not end more than itself.
-async fn caught<T>(handling: impl Future<Output = T>) -> Option<T> {
-    let mut handling = pin!(handling);
-    poll_fn(|context| {
+/// `None`: it panicked, which is logged. One request must not end more than itself. Not an `async fn`: that would hold the
+/// handler's state a second time, and followers hold theirs for long.
+fn caught<F: Future>(mut handling: Pin<Box<F>>) -> impl Future<Output = Option<F::Output>> + Unpin {
+    poll_fn(move |context| {
         let polled = catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context)));
         polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
     })
-    .await
 }
 
 async fn refuse_busy<H>(shared: Arc<Shared<H>>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
