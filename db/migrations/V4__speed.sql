@@ -55,28 +55,29 @@ begin
                first_value(j.ord) over same as first_ord, first_value(j.body_hash) over same as first_hash
           from judged j where j.verdict = 'new'
         window same as (partition by j.area_id, j.user_id, j.id order by j.ord)
-    ), numbered as (
-        select f.*, h.last_seq + row_number() over (partition by f.area_id order by f.ord) as seq_new,
+    ), numbered as (                     -- whatever repeats one of this group has the number of the first
+        select f.*, h.last_seq + sum((f.ord = f.first_ord)::integer)
+                                 over (partition by f.area_id order by f.first_ord, f.ord) as seq_new,
                greatest(h.last_posted_at, locked_at) as posted_at
           from fresh f
          cross join lateral (select k.last_seq, k.last_posted_at from heads k where k.area_id = f.area_id offset 0) h
-         where f.ord = f.first_ord
     ), inserted as (
         insert into articles (area_id, seq, author_id, id, posted_at, body_hash, body)
         select n.area_id, n.seq_new, n.user_id, n.id, n.posted_at, n.body_hash, n.body from numbered n
+         where n.ord = n.first_ord
     ), moved as (
         update heads h set last_seq = t.last_seq, last_posted_at = t.posted_at
           from (select n.area_id, max(n.seq_new) as last_seq, max(n.posted_at) as posted_at
                   from numbered n group by n.area_id) t
          where h.area_id = t.area_id
     )
-    select j.ord,
-           case when j.verdict <> 'new' then j.verdict
-                when f.ord = f.first_ord then 'posted'
-                when f.body_hash = f.first_hash then 'duplicate'
+    -- Not joined: whoever plans for ten posts compares each with each, and there may be two thousand.
+    select j.ord, j.verdict, j.seq_before from judged j where j.verdict <> 'new'
+    union all
+    select n.ord,
+           case when n.ord = n.first_ord then 'posted'
+                when n.body_hash = n.first_hash then 'duplicate'
                 else 'conflict' end,
-           coalesce(j.seq_before, n.seq_new)
-      from judged j
-      left join fresh f on f.ord = j.ord
-      left join numbered n on n.ord = f.first_ord;
+           n.seq_new
+      from numbered n;
 end $$;

@@ -60,7 +60,7 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
                    left join subscriptions s
                      on s.area_id = a.area_id and s.user_id = me.user_id and s.ended_at is null
                   order by a.name_key",
-                noted_use()
+                noted_use("token_hash = $1")
             ),
             &[&token.as_bytes(), &key(after.unwrap_or_default()), &limit],
         )
@@ -103,7 +103,7 @@ pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<
                    left join unnest($2::text[]) with ordinality as k (name_key, ord) on true
                    left join areas a on a.name_key = k.name_key and a.removed_at is null
                   order by k.ord",
-                noted_use()
+                noted_use("token_hash = $1")
             ),
             &[&token.as_bytes(), &keys],
         )

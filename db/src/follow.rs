@@ -67,7 +67,7 @@ static LOOK: LazyLock<String> = LazyLock::new(|| {
            left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
            left join lateral (select v.name from users v where v.user_id = g.author_id offset 0) u on true
           order by p.ord, g.seq",
-        noted = noted_use(),
+        noted = noted_use("token_hash = $1"),
         window = page_window("p.ord, x.seq")
     )
 });

@@ -26,12 +26,12 @@ const STATEMENT_WAIT_MS: u64 = 5_000;
 const TCP_USER_WAIT_MS: u64 = 10_000;
 
 /// What every connection of a pool sets for itself. No write may hold locks while its client is silent, and no wait is
-/// for ever. Statements are prepared once, perhaps while a table has ten rows, and must still come through its index when
-/// it has ten million. What PostgreSQL dislikes by these settings it reckons as dear, and would compile: that takes a
-/// hundred times as long as any statement of ours.
+/// for ever. Statements are prepared and planned once, since planning takes longer than what is planned; perhaps while a
+/// table has ten rows, and they must still come through its index when it has ten million. What PostgreSQL dislikes by
+/// these settings it reckons as dear, and would compile: that takes a hundred times as long as any statement of ours.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=2s -c lock_timeout=2s -c statement_timeout=4s \
      -c default_transaction_isolation=read\\ committed \
-     -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off";
+     -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off";
 /// A statement whose client has gone is given up. Not every system can tell; where it cannot, a server of version 14
 /// refuses the setting.
 #[cfg(target_os = "linux")]

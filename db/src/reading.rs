@@ -1,7 +1,7 @@
-//! Reading in pages, many readers at once.
+//! Reading in pages, many readers and followers at once.
 
 use crate::articles::{Article, Page};
-use crate::sessions::TokenHash;
+use crate::sessions::{TokenHash, noted_use};
 use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ pub enum From {
     After(i64),
 }
 
-/// One reader's request for a page of at most `rows_max` numbers, after applying the mark of the page before.
+/// One reader's or follower's request for a page of at most `rows_max` numbers, after applying the mark of the page before.
 #[derive(Debug, Clone)]
 pub struct Read {
     pub token: TokenHash,
@@ -29,6 +29,17 @@ pub struct Read {
     pub from: From,
     pub shown: Option<Shown>,
     pub rows_max: i64,
+    /// Whether this is noted as a use of the session: by whoever comes to a node alone for as long as he likes.
+    pub notes_use: bool,
+}
+
+/// A page, and whose it is.
+#[derive(Debug)]
+pub struct Answer {
+    pub session_id: i64,
+    pub user_id: i64,
+    /// Nothing new: `upto` is before `from`.
+    pub page: Page,
 }
 
 /// The pages of a group, one row for each reader, after applying their marks: session, subscription, cursor and articles
@@ -41,15 +52,16 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
     let bytes = format!("coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}");
     let numbers = "articles y where y.area_id = p.area_id and y.seq > p.first - 1 and y.seq <= p.last";
     format!(
-        "with g as materialized (
-              select g.*, me.user_id, a.area_id as known_id, a.last_seq, a.expired_through,
+        "with {noted},
+              g as materialized (
+              select g.*, me.session_id, me.user_id, a.area_id as known_id, a.last_seq, a.expired_through,
                      s.cursor, s.generation as own_generation
                 from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
                             $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[])
                      with ordinality as g (token_hash, area_id, kind, after, rows_max,
                                            first, upto, generation, reading_id, ord)
-                left join lateral (select l.user_id from live_sessions l where l.token_hash = g.token_hash offset 0) me
-                  on true
+                left join lateral (select l.session_id, l.user_id from live_sessions l
+                                    where l.token_hash = g.token_hash offset 0) me on true
                 left join lateral (select b.area_id, k.last_seq, k.expired_through from areas b join heads k using (area_id)
                                     where b.area_id = g.area_id and b.removed_at is null offset 0) a on true
                 left join lateral (select t.cursor, t.generation from subscriptions t
@@ -68,13 +80,13 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
                where s.user_id = m.user_id and s.area_id = m.area_id and {MARK_WHERE}
               returning s.user_id, s.area_id, s.cursor),
               places as (
-              select g.ord, g.user_id, g.known_id as area_id, g.last_seq, g.expired_through, g.own_generation as generation,
+              select g.ord, g.session_id, g.user_id, g.known_id as area_id, g.last_seq, g.expired_through, g.own_generation as generation,
                      coalesce(k.cursor, g.cursor) as cursor, g.rows_max,
                      case g.kind when 'unread' then coalesce(k.cursor, g.cursor)
                                  when 'start' then g.expired_through
                                  else g.after end as after
                 from g left join marked k on k.user_id = g.user_id and k.area_id = g.area_id)
-         select p.user_id is not null, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
+         select p.session_id, p.user_id, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
                 page.seqs, page.ids, page.authors, page.times, page.bodies
            from (select *, greatest(after, expired_through) + 1 as first,
                         least(greatest(after, expired_through) + rows_max, last_seq) as until from places) p
@@ -93,6 +105,7 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
                 left join lateral (select v.name from users v where v.user_id = x.author_id offset 0) u on true
               ) page on w.last is not null
           order by p.ord",
+        noted = noted_use("token_hash = any ($11::bytea[])"),
         until = numbers.replace("p.last", "p.until"),
         last = numbers.replace("p.last", "w.last"),
     )
@@ -101,8 +114,10 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
 /// Reads a page for each of `reads`, each of at most `bytes_max` (at least one number), in one statement. One outcome for
 /// each, in order. An `Err` of the whole means that none was answered; marks may have been applied, and a repeat of them
 /// changes nothing.
-pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<Result<Page>>> {
+pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<Result<Answer>>> {
     let tokens: Vec<&[u8]> = reads.iter().map(|read| read.token.as_bytes()).collect();
+    let noted = reads.iter().filter(|read| read.notes_use);
+    let noted: Vec<&[u8]> = noted.map(|read| read.token.as_bytes()).collect();
     let marks = MarkColumns::new(reads.iter().map(|read| (read.area_id, read.shown)));
     let (kinds, afters): (Vec<&str>, Vec<i64>) = reads
         .iter()
@@ -127,40 +142,43 @@ pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<R
                 &marks.generations,
                 &marks.reading_ids,
                 &bytes_max,
+                &noted,
             ],
         )
         .await?;
     if rows.len() != reads.len() {
         return Err(Error::Unexpected(format!("{} pages for {} readers", rows.len(), reads.len())));
     }
-    Ok(rows.iter().map(page).collect())
+    Ok(rows.iter().map(answer).collect())
 }
 
-fn page(row: &Row) -> Result<Page> {
-    if !row.get::<_, bool>(0) {
+fn answer(row: &Row) -> Result<Answer> {
+    let (Some(session_id), Some(user_id)) = (row.get(0), row.get(1)) else {
         return Err(Error::unauthenticated());
-    }
-    let Some(area_id) = row.get(1) else { return Err(Error::no_such_area()) };
-    let Some(cursor) = row.get(2) else { return Err(Error::not_subscribed()) };
-    let from = row.get::<_, i64>(4) + 1;
-    let expired_through = row.get(6);
+    };
+    let Some(area_id) = row.get(2) else { return Err(Error::no_such_area()) };
+    let Some(cursor) = row.get(3) else { return Err(Error::not_subscribed()) };
+    let from = row.get::<_, i64>(5) + 1;
+    let expired_through = row.get(7);
     let mut page = Page {
         area_id,
         from,
         // What has expired needs no rows: the page reaches at least to there.
         upto: (from - 1).max(expired_through),
         cursor,
-        generation: row.get(3),
-        last_seq: row.get(5),
+        generation: row.get(4),
+        last_seq: row.get(6),
         expired_through,
         articles: vec![],
         deleted: vec![],
     };
-    let Some(seqs) = row.get::<_, Option<Vec<i64>>>(7) else { return Ok(page) };
-    let ids: Vec<Uuid> = row.get(8);
-    let authors: Vec<Option<String>> = row.get(9);
-    let times: Vec<SystemTime> = row.get(10);
-    let bodies: Vec<Option<String>> = row.get(11);
+    let Some(seqs) = row.get::<_, Option<Vec<i64>>>(8) else {
+        return Ok(Answer { session_id, user_id, page });
+    };
+    let ids: Vec<Uuid> = row.get(9);
+    let authors: Vec<Option<String>> = row.get(10);
+    let times: Vec<SystemTime> = row.get(11);
+    let bodies: Vec<Option<String>> = row.get(12);
     let numbers = seqs.into_iter().zip(ids).zip(authors).zip(times).zip(bodies);
     for ((((seq, id), author), posted_at), body) in numbers {
         if seq <= page.upto {
@@ -178,7 +196,7 @@ fn page(row: &Row) -> Result<Page> {
             }),
         }
     }
-    Ok(page)
+    Ok(Answer { session_id, user_id, page })
 }
 
 /// Microseconds since 1970 UTC. Made here: PostgreSQL would make them by way of decimal numbers, for each article anew.

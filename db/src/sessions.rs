@@ -24,13 +24,15 @@ const FORGET_DAYS: i32 = 30;
 /// Forgotten by one statement, which holds the lease meanwhile.
 const FORGET_ROWS_MAX: i64 = 10_000;
 
-/// A part of the statements that every command passes through (`with …, {noted_use()} select …`): notes that the session
-/// `$1` was used, at most every five minutes, so that what is used does not end.
-pub(crate) fn noted_use() -> &'static str {
-    "noted as (update sessions set last_used_at = now(), expires_at = now() + (select lifetime from session_lifetime)
-                    where token_hash = $1 and ended_at is null and expires_at > now()
+/// A part of the statements that every command passes through (`with …, {noted_use(…)} select …`): notes that the sessions
+/// of this condition were used, at most every five minutes, so that what is used does not end.
+pub(crate) fn noted_use(condition: &str) -> String {
+    format!(
+        "noted as (update sessions set last_used_at = now(), expires_at = now() + (select lifetime from session_lifetime)
+                    where {condition} and ended_at is null and expires_at > now()
                       and last_used_at < now() - interval '5 minutes'
                       and last_used_at > now() - (select lifetime from session_lifetime))"
+    )
 }
 
 /// Who a session belongs to.
@@ -78,7 +80,7 @@ pub async fn me(db: &Db, token: &TokenHash) -> Result<Option<Me>> {
         .query_opt(
             &format!(
                 "with {} select session_id, user_id, user_name, role from live_sessions where token_hash = $1",
-                noted_use()
+                noted_use("token_hash = $1")
             ),
             &[&token.as_bytes()],
         )

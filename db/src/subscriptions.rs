@@ -61,7 +61,7 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
                        and a.name_key > $2
                      order by a.name_key limit $3) x on true
               order by x.name_key",
-                noted_use()
+                noted_use("token_hash = $1")
             ),
             &[&token.as_bytes(), &key(after.unwrap_or_default()), &limit],
         )

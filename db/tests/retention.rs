@@ -263,9 +263,15 @@ async fn i1_what_expired_loses_its_body_in_steps_and_keeps_its_identity() {
         let verified = articles::verify(&house.db, &house.readers[0], area_id, 0).await.unwrap();
         assert_eq!(verified.states[..4], [State::Expired; 4]);
         assert_eq!(verified.states[4..], [State::Kept; 2]);
-        let read =
-            Read { token: house.readers[0], area_id, from: From::After(0), shown: None, rows_max: 100 };
-        let page = reading::read_group(&house.db, &[read], 1 << 20).await.unwrap().remove(0).unwrap();
+        let read = Read {
+            token: house.readers[0],
+            area_id,
+            from: From::After(0),
+            shown: None,
+            rows_max: 100,
+            notes_use: false,
+        };
+        let page = reading::read_group(&house.db, &[read], 1 << 20).await.unwrap().remove(0).unwrap().page;
         let seqs: Vec<i64> = page.articles.iter().map(|article| article.seq).collect();
         assert_eq!((seqs, page.deleted, page.expired_through), (vec![5, 6], vec![], 4));
     };

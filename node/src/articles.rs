@@ -91,8 +91,9 @@ pub async fn read(
         from,
         shown: shown.map(shown_of).transpose()?,
         rows_max: limit.clamp(1, PAGE_ARTICLES_MAX).into(),
+        notes_use: false, // the agent that told him where to read has noted it
     };
-    Ok(NodeReply::Page(page_of(node.readers.read(read).await?)))
+    Ok(NodeReply::Page(page_of(node.readers.read(read).await?.page)))
 }
 
 pub async fn verify(

@@ -4,13 +4,15 @@ use crate::Node;
 use crate::articles::{article_of, checked_seq, page_of, shown_of};
 use crate::hub::Delivery;
 use crate::subscriptions::check_distinct;
+use db::TokenHash;
 use db::articles::Page;
 use db::follow::{Look, Place};
+use db::reading::{Answer, From, Read};
 use server::{Failure, token_hash};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wire::limits::{PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
-use wire::{AreaId, ErrorReply, FollowArea, FollowEnded, NodeReply, Token};
+use wire::{AreaId, ErrorCode, ErrorReply, FollowArea, FollowEnded, NodeReply, Token};
 
 pub async fn follow(
     node: &Node,
@@ -27,17 +29,10 @@ pub async fn follow(
         // The moment comes before the look, or what is posted between look and wait would be missed until the next poll.
         let moment = node.hub.moment();
         // Boxed: its state is larger than all that a follower holds while it waits.
-        let look = Box::pin(db::follow::look(
-            &node.db,
-            &token,
-            &places,
-            PAGE_ARTICLES_MAX.into(),
-            PAGE_BYTES_MAX as i64,
-        ))
-        .await?;
-        if !look.pages.is_empty() || !look.ended.is_empty() {
-            return Ok(looked(look));
-        }
+        let (session_id, user_id) = match Box::pin(look(node, token, &places)).await? {
+            Looked::News(reply) => return Ok(reply),
+            Looked::Nothing { session_id, user_id } => (session_id, user_id),
+        };
         // Looking again and again because others come and go does not make the wait longer.
         if Instant::now() >= deadline {
             return Ok(nothing());
@@ -46,7 +41,7 @@ pub async fn follow(
         for place in &mut places {
             place.shown = None; // applied by the look
         }
-        let Some(mut seat) = node.hub.wait(look.session_id, look.user_id, &waited, moment)? else { continue };
+        let Some(mut seat) = node.hub.wait(session_id, user_id, &waited, moment)? else { continue };
         match timeout_at(deadline, &mut seat.delivery).await {
             Err(_) => return Ok(nothing()),
             Ok(Ok(Delivery::News { page, after, cursor, generation })) => {
@@ -63,6 +58,47 @@ pub async fn follow(
     }
 }
 
+enum Looked {
+    News(NodeReply),
+    Nothing { session_id: i64, user_id: i64 },
+}
+
+async fn look(node: &Node, token: TokenHash, places: &[Place]) -> Result<Looked, Failure> {
+    if let [place] = places {
+        return look_at_one(node, token, place).await;
+    }
+    let look = db::follow::look(&node.db, &token, places, PAGE_ARTICLES_MAX.into(), PAGE_BYTES_MAX as i64);
+    let Look { session_id, user_id, pages, ended } = look.await?;
+    if pages.is_empty() && ended.is_empty() {
+        return Ok(Looked::Nothing { session_id, user_id });
+    }
+    let ended = ended
+        .into_iter()
+        .map(|(area_id, error)| FollowEnded { area_id: AreaId(area_id), error: Failure::from(error).0 });
+    let pages = pages.into_iter().map(page_of).collect();
+    Ok(Looked::News(NodeReply::Followed { pages, ended: ended.collect() }))
+}
+
+/// Most follow one area: they are looked for in groups, with each other and with readers.
+async fn look_at_one(node: &Node, token: TokenHash, place: &Place) -> Result<Looked, Failure> {
+    let Place { area_id, after, shown } = *place;
+    let rows_max = PAGE_ARTICLES_MAX.into();
+    let read = Read { token, area_id, from: From::After(after), shown, rows_max, notes_use: true };
+    match node.readers.read(read).await {
+        Ok(Answer { session_id, user_id, page }) if page.upto < page.from => {
+            Ok(Looked::Nothing { session_id, user_id })
+        }
+        Ok(Answer { page, .. }) => {
+            Ok(Looked::News(NodeReply::Followed { pages: vec![page_of(page)], ended: vec![] }))
+        }
+        Err(Failure(error)) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Denied) => {
+            let ended = vec![FollowEnded { area_id: AreaId(area_id), error }];
+            Ok(Looked::News(NodeReply::Followed { pages: vec![], ended }))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
 fn place_of(area: FollowArea) -> Result<Place, ErrorReply> {
     Ok(Place {
         area_id: area.area_id.0,
@@ -73,14 +109,6 @@ fn place_of(area: FollowArea) -> Result<Place, ErrorReply> {
 
 fn nothing() -> NodeReply {
     NodeReply::Followed { pages: vec![], ended: vec![] }
-}
-
-fn looked(look: Look) -> NodeReply {
-    let ended = look
-        .ended
-        .into_iter()
-        .map(|(area_id, error)| FollowEnded { area_id: AreaId(area_id), error: Failure::from(error).0 });
-    NodeReply::Followed { pages: look.pages.into_iter().map(page_of).collect(), ended: ended.collect() }
 }
 
 /// What of a shared page comes after this follower's place.

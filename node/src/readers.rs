@@ -1,9 +1,8 @@
-//! Group reading, as posts are committed in groups: while one group is read the next one gathers, with no artificial delay.
+//! Group reading, for readers and for followers, as posts are committed in groups: while one group is read the next one gathers, with no artificial delay.
 //! A statement costs PostgreSQL far more than one reader's share of it, and marks that come together are synced together.
 
 use db::Db;
-use db::articles::Page;
-use db::reading::{Read, read_group};
+use db::reading::{Answer, Read, read_group};
 use server::Failure;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -17,15 +16,15 @@ const READERS: usize = 2;
 /// Reads that wait. At some thousands a second the last one waits for a second.
 const WAITING_MAX: usize = 4_096;
 /// One group: what a statement costs by itself is a small part of it then, and the pages of all, were they as large as pages
-/// can be, are some 14 MiB.
-const GROUP_READS_MAX: usize = 16;
+/// can be, are some 28 MiB.
+const GROUP_READS_MAX: usize = 32;
 const BUSY_RETRY_MS: u32 = 200;
 
-type Answer = Result<Page, ErrorReply>;
+type Outcome = Result<Answer, ErrorReply>;
 
 struct Waiting {
     read: Read,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 pub struct Readers {
@@ -46,7 +45,7 @@ impl Readers {
     }
 
     /// One page, read together with what else is read just then.
-    pub async fn read(&self, read: Read) -> Result<Page, Failure> {
+    pub async fn read(&self, read: Read) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
         let busy = |_| ErrorReply::busy("this node has more to read than it can: try again", BUSY_RETRY_MS);
         self.sender.try_send(Waiting { read, answer }).map_err(busy)?;
