@@ -81,14 +81,13 @@ fn subject(stream: usize) -> String {
     format!("area.{stream}")
 }
 
-/// All that a client sends, in one write: who it is, where it wants the answer, what it publishes.
+/// Who a client is. JetStream's own clients are sure of a new connection before they use it: they wait for the PONG.
+const NATS_CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\nPING\r\n";
+
+/// Where a client wants the answer, and what it publishes, in one write.
 fn nats_request(client: usize, subject: &str, body: &str) -> Vec<u8> {
     let bytes = body.len();
-    format!(
-        "CONNECT {{\"verbose\":false,\"pedantic\":false}}\r\nSUB {INBOX}{client} 1\r\n\
-         PUB {subject} {INBOX}{client} {bytes}\r\n{body}\r\n"
-    )
-    .into_bytes()
+    format!("SUB {INBOX}{client} 1\r\nPUB {subject} {INBOX}{client} {bytes}\r\n{body}\r\n").into_bytes()
 }
 
 async fn ask_nats(address: SocketAddr, request: &[u8]) -> Result<String, Trouble> {
@@ -96,6 +95,11 @@ async fn ask_nats(address: SocketAddr, request: &[u8]) -> Result<String, Trouble
     let info = connection.line().await?;
     if !info.starts_with("INFO ") {
         return Err(Trouble::Failed(format!("JetStream: {info}")));
+    }
+    connection.send(NATS_CONNECT).await?;
+    let pong = connection.line().await?;
+    if pong != "PONG" {
+        return Err(Trouble::Failed(format!("JetStream: {pong}")));
     }
     connection.send(request).await?;
     loop {
