@@ -64,7 +64,11 @@ impl Bin {
     }
 
     fn is_over(&self) -> bool {
-        self.load as f64 > SHARE_MAX * self.fair + 1.0
+        self.is_over_with(0)
+    }
+
+    fn is_over_with(&self, more: usize) -> bool {
+        (self.load + more) as f64 > SHARE_MAX * self.fair + 1.0
     }
 
     fn is_under(&self) -> bool {
@@ -116,16 +120,17 @@ impl<'a> Plan<'a> {
     fn fill(&mut self) {
         for area in 0..self.areas.len() {
             while self.areas[area].on.len() < self.areas[area].wanted {
-                let Some(node) = self.emptiest_for(area) else { break };
+                let Some(node) = self.emptiest(area, |_| true) else { break };
                 self.areas[area].on.push(node);
                 self.nodes[node].load += 1;
             }
         }
     }
 
-    fn emptiest_for(&self, area: usize) -> Option<usize> {
+    /// The least full of the nodes that do not have this area and are `meant`.
+    fn emptiest(&self, area: usize, meant: impl Fn(&usize) -> bool) -> Option<usize> {
         let placed = &self.areas[area];
-        let free = (0..self.nodes.len()).filter(|node| !placed.on.contains(node));
+        let free = (0..self.nodes.len()).filter(|node| !placed.on.contains(node) && meant(node));
         free.min_by(|a, b| {
             let key = |node: usize| {
                 let bin = &self.nodes[node];
@@ -168,8 +173,15 @@ impl<'a> Plan<'a> {
                 continue;
             }
             for area in self.in_order_of(node, |placed| placed.on.contains(&node)) {
-                let Some(other) = self.emptiest_for(area) else { continue };
-                if self.nodes[other].fullness(1) < self.nodes[node].fullness(0) {
+                // One with room, though it may be fuller by its small share than this one: where areas are few, a node of
+                // little weight has none or many times its share.
+                let with_room = |other: &usize| !self.nodes[*other].is_over_with(1);
+                let other = self.emptiest(area, with_room).or_else(|| {
+                    let fuller =
+                        |other: &usize| self.nodes[*other].fullness(1) < self.nodes[node].fullness(0);
+                    self.emptiest(area, fuller)
+                });
+                if let Some(other) = other {
                     self.shift(area, node, other);
                 }
                 if !self.nodes[node].is_over() {

@@ -47,7 +47,7 @@ pub struct Answer {
 /// where the tables are large.
 ///
 /// Marks are applied in one order, so that groups wait for each other and never in a circle. Where one reader's devices mark
-/// the same area, the furthest of the marks that are contiguous counts: as if it had come last.
+/// the same area, the furthest of the marks that are contiguous counts: as if it had come first.
 static PAGES: LazyLock<String> = LazyLock::new(|| {
     let bytes = format!("coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}");
     let numbers = "articles y where y.area_id = p.area_id and y.seq > p.first - 1 and y.seq <= p.last";

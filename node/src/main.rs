@@ -27,9 +27,8 @@ struct Args {
     options: server::options::Options,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    server::exit(serve(Args::parse()).await)
+fn main() -> ExitCode {
+    server::run(serve(Args::parse()))
 }
 
 async fn serve(args: Args) -> anyhow::Result<()> {

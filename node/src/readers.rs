@@ -5,6 +5,8 @@ use db::Db;
 use db::reading::{Answer, Read, read_group};
 use server::Failure;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,17 +15,20 @@ use wire::limits::PAGE_BYTES_MAX;
 
 /// Groups read at the same time: while one waits for its marks to be synced the other one reads.
 const READERS: usize = 2;
-/// Reads that wait. At some thousands a second the last one waits for a second.
-const WAITING_MAX: usize = 4_096;
+/// Reads that wait, some 200 bytes each: so many followers of one area may come back at once.
+const WAITING_MAX: usize = 16_384;
+/// Whoever has waited longer than this is told that the node is busy: he may have given up, and nothing tells.
+const WAIT_MS_MAX: u64 = 2_000;
 /// One group: what a statement costs by itself is a small part of it then, and the pages of all, were they as large as pages
-/// can be, are some 28 MiB.
-const GROUP_READS_MAX: usize = 32;
+/// can be, are some 14 MiB, and as much again while they are taken from what the driver holds.
+const GROUP_READS_MAX: usize = 16;
 const BUSY_RETRY_MS: u32 = 200;
 
 type Outcome = Result<Answer, ErrorReply>;
 
 struct Waiting {
     read: Read,
+    since: Instant,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -47,10 +52,14 @@ impl Readers {
     /// One page, read together with what else is read just then.
     pub async fn read(&self, read: Read) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
-        let busy = |_| ErrorReply::busy("this node has more to read than it can: try again", BUSY_RETRY_MS);
-        self.sender.try_send(Waiting { read, answer }).map_err(busy)?;
-        let stops = |_| ErrorReply::unavailable("the node stops: ask another one");
-        Ok(answered.await.map_err(stops)??)
+        let stops = || ErrorReply::unavailable("the node stops: ask another one");
+        self.sender.try_send(Waiting { read, since: Instant::now(), answer }).map_err(
+            |error| match error {
+                TrySendError::Full(_) => busy(),
+                TrySendError::Closed(_) => stops(),
+            },
+        )?;
+        Ok(answered.await.map_err(|_| stops())??)
     }
 
     /// They finish what they have, and end.
@@ -78,35 +87,57 @@ async fn gather(queue: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
     let mut group = vec![];
     queue.recv_many(&mut group, GROUP_READS_MAX).await;
     drop(queue);
-    // Nobody hears the answer of one whose client has given up.
-    group.retain(|waiting| !waiting.answer.is_closed());
+    let (group, late): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|waiting| waiting.since.elapsed() < Duration::from_millis(WAIT_MS_MAX));
+    for waiting in late {
+        let _ = waiting.answer.send(Err(busy()));
+    }
     group
+}
+
+fn busy() -> ErrorReply {
+    ErrorReply::busy("this node has more to read than it can: try again", BUSY_RETRY_MS)
 }
 
 async fn answer_group(db: &Db, group: Vec<Waiting>) {
     let (reads, answers): (Vec<Read>, Vec<_>) =
         group.into_iter().map(|waiting| (waiting.read, waiting.answer)).unzip();
-    let pages = match read_group(db, &reads, PAGE_BYTES_MAX as i64).await {
-        Ok(pages) => pages,
+    match read_group(db, &reads, PAGE_BYTES_MAX as i64).await {
+        Ok(pages) => {
+            for (answer, page) in answers.into_iter().zip(pages) {
+                let _ = answer.send(page.map_err(|error| Failure::from(error).0));
+            }
+        }
         // Somebody holds the subscription of one of them, or one makes the statement fail: the others need not suffer it.
         Err(error @ (db::Error::HeldUp(_) | db::Error::Unexpected(_))) if reads.len() > 1 => {
             tracing::warn!(%error, reads = reads.len(), "group not read, trying one by one");
-            let mut pages = vec![];
-            for read in &reads {
-                let alone = read_group(db, std::slice::from_ref(read), PAGE_BYTES_MAX as i64).await;
-                pages.push(alone.and_then(|mut pages| pages.remove(0)));
-            }
-            pages
+            one_by_one(db, &reads, answers).await;
         }
-        Err(error) => {
-            let failure = Failure::from(error).0;
-            for answer in answers {
-                let _ = answer.send(Err(failure.clone()));
+        Err(error) => refuse(answers, error),
+    }
+}
+
+async fn one_by_one(db: &Db, reads: &[Read], answers: Vec<oneshot::Sender<Outcome>>) {
+    let mut answers = answers.into_iter();
+    for (read, answer) in reads.iter().zip(answers.by_ref()) {
+        match read_group(db, std::slice::from_ref(read), PAGE_BYTES_MAX as i64).await {
+            Ok(mut pages) => {
+                let _ = answer.send(pages.remove(0).map_err(|error| Failure::from(error).0));
             }
-            return;
+            Err(error @ (db::Error::HeldUp(_) | db::Error::Unexpected(_))) => refuse([answer], error),
+            // The database itself is away: it must not be tried once for each.
+            Err(error) => {
+                refuse([answer], error);
+                break;
+            }
         }
-    };
-    for (answer, page) in answers.into_iter().zip(pages) {
-        let _ = answer.send(page.map_err(|error| Failure::from(error).0));
+    }
+    refuse(answers, db::Error::Unavailable("not tried any more".into()));
+}
+
+fn refuse(answers: impl IntoIterator<Item = oneshot::Sender<Outcome>>, error: db::Error) {
+    let failure = Failure::from(error).0;
+    for answer in answers {
+        let _ = answer.send(Err(failure.clone()));
     }
 }

@@ -16,7 +16,7 @@ pub mod process;
 pub mod status;
 
 pub use failure::Failure;
-pub use process::{exit, joined, memory_bytes, ready, say, shutdown_on};
+pub use process::{exit, joined, memory_bytes, ready, run, say, shutdown_on};
 
 use db::TokenHash;
 use wire::{ErrorCode, ErrorReply, Token};

@@ -72,6 +72,18 @@ fn any_replicas() -> impl Strategy<Value = Vec<i32>> {
     prop::collection::vec(some, 0..200)
 }
 
+/// Five replicas for ten nodes: whoever compares only how full nodes are gives the heaviest one two of them, since one would be
+/// five times the share of the lightest.
+#[test]
+fn where_areas_are_few_a_light_node_takes_one_before_a_heavy_one_has_two() {
+    let weights = [1, 2, 3, 2, 2, 4, 2, 2, 3, 3];
+    let nodes: Vec<_> =
+        weights.iter().zip(1..).map(|(weight, n)| Candidate { weight: *weight, ..candidate(n) }).collect();
+    let areas = assigned(new_areas(&[3, 1, 1]), &nodes);
+    check_complete(&areas, &nodes);
+    check_balanced(&areas, &nodes);
+}
+
 proptest! {
     #[test]
     fn every_area_has_its_nodes_and_no_node_far_more_than_its_share(
