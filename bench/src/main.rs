@@ -1,7 +1,7 @@
 //! `gaceta-bench`: measures Gaceta and what one would take instead, side by side in one run on this machine, and prints
 //! what came of it as a table. See `docs/performance.md`.
 //!
-//! - [`bench`]: the rounds. - [`rows`]: what is measured. - [`references`]: what it is held against.
+//! - [`mod@bench`]: the rounds. - [`rows`]: what is measured. - [`references`]: what it is held against.
 //! - [`stage`], [`people`]: the service under load. - [`load`]: the load, in a process of its own.
 //! - [`figures`], [`report`], [`machine`]: medians, the table, and where it was made.
 

