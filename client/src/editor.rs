@@ -57,6 +57,9 @@ impl Editor {
                 return Err(failure);
             }
         };
+        // On a busy machine we hear of a Ctrl-C that was the editor's and of the editor's end at the same moment: whoever
+        // listens for the one hears it while we are still deaf.
+        tokio::task::yield_now().await;
         match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Failure::new(
