@@ -50,7 +50,8 @@ pub struct Answer {
 /// the same area, the furthest of the marks that are contiguous counts: as if it had come first.
 static PAGES: LazyLock<String> = LazyLock::new(|| {
     let bytes = format!("coalesce(octet_length(y.body), 0) + {NUMBER_BYTES}");
-    let numbers = "articles y where y.area_id = p.area_id and y.seq > p.first - 1 and y.seq <= p.last";
+    let numbers =
+        |last| format!("articles y where y.area_id = p.area_id and y.seq >= p.first and y.seq <= {last}");
     format!(
         "with {noted},
               g as materialized (
@@ -106,8 +107,8 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
               ) page on w.last is not null
           order by p.ord",
         noted = noted_use("token_hash = any ($11::bytea[])"),
-        until = numbers.replace("p.last", "p.until"),
-        last = numbers.replace("p.last", "w.last"),
+        until = numbers("p.until"),
+        last = numbers("w.last"),
     )
 });
 
