@@ -4,7 +4,7 @@
 //! the account exists: neither in words nor in time.
 
 use crate::Agent;
-use db::attempts::{Admission, Attempt, admit, give_back, succeeded};
+use db::attempts::{Admission, admit, give_back, succeeded};
 use server::Failure;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,18 +24,18 @@ pub async fn guarded<T>(
     };
     let looked = look.await;
     match &looked {
-        Ok(Some(_)) => settled(&attempt, succeeded(&agent.db, &attempt).await),
+        Ok(Some(_)) => settled(succeeded(&agent.db, &attempt).await),
         Ok(None) => {} // counted already
-        Err(_) => settled(&attempt, give_back(&agent.db, &attempt).await),
+        Err(_) => settled(give_back(&agent.db, &attempt).await),
     }
     looked
 }
 
 /// What was looked at stands, also when the database failed a moment later: one attempt too many is counted, until it is
 /// forgotten.
-fn settled(attempt: &Attempt, result: db::Result<()>) {
+fn settled(result: db::Result<()>) {
     if let Err(error) = result {
-        tracing::warn!(%error, ?attempt, "an attempt with a right password stays counted");
+        tracing::warn!(%error, "an attempt with a right password stays counted");
     }
 }
 

@@ -100,7 +100,13 @@ impl Rounds {
         let verdict = self.memory.round(&checks, settings.check_misses_max.unsigned_abs() as u32);
         self.may_be_cut_off |= verdict.doubts;
         if self.may_be_cut_off && db::agents::is_other_live(&self.db, self.term.agent_id).await? {
-            tracing::warn!("most nodes were lost in one moment: another agent may reach them");
+            let (epoch, nodes) = (self.term.epoch, nodes.len());
+            tracing::warn!(
+                epoch,
+                nodes,
+                lost = verdict.lost.len(),
+                "most nodes were lost in one moment: another agent may reach them"
+            );
             return Ok(Doubts::Justified);
         }
         self.may_be_cut_off = false;
@@ -121,7 +127,11 @@ impl Rounds {
             db::nodes::set_states(&self.db, self.term, &found).await?;
             for Found { node_id, from, to } in &found {
                 let address = nodes.iter().find(|node| node.node_id == *node_id).map(|node| &node.address);
-                tracing::info!(%node_id, address, was = from, is = to, "a node's state changed");
+                if *to == "out" {
+                    tracing::warn!(%node_id, address, was = from, "a node does not answer: no clients are sent there");
+                } else {
+                    tracing::info!(%node_id, address, was = from, is = to, "a node's state changed");
+                }
             }
         }
         // As they are now; a node may have left, or come, meanwhile.

@@ -109,9 +109,8 @@ async fn lead(
         let release = db::leader::release(&connections.lease, term, &agent.address, reason);
         match timeout(Duration::from_millis(RELEASE_WAIT_MS), release).await {
             Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!(epoch = term.epoch, "the lease was not handed on: it ends by itself")
-            }
+            Ok(Err(error)) => not_handed_on(term, &error.to_string()),
+            Err(_) => not_handed_on(term, "no answer in time"),
         }
     }
     tracing::info!(epoch = term.epoch, ?ending, "this agent leads no more");
@@ -149,10 +148,18 @@ async fn hold(agent: &Agent, db: &Db, term: Term, mut ends: Instant) {
                 tracing::warn!(epoch = term.epoch, "the lease has been handed on");
                 return;
             }
-            Ok(Err(error)) => tracing::warn!(%error, "the lease was not renewed"),
-            Err(_) => tracing::warn!("the lease was not renewed: no answer"),
+            Ok(Err(error)) => not_renewed(term, &error.to_string()),
+            Err(_) => not_renewed(term, "no answer in time"),
         }
     }
+}
+
+fn not_renewed(term: Term, error: &str) {
+    tracing::warn!(epoch = term.epoch, error, "the lease was not renewed");
+}
+
+fn not_handed_on(term: Term, error: &str) {
+    tracing::warn!(epoch = term.epoch, error, "the lease was not handed on: it ends by itself");
 }
 
 /// What a task of a term makes of a failed step: only a lost lease ends the term, all else is tried again.

@@ -49,6 +49,13 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let admin_password = args.admin_password_file.as_deref().map(server::options::secret).transpose()?;
     let listener =
         wire::serve::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        schema = db::migrate::SCHEMA_VERSION,
+        listen = %listener.local_addr()?,
+        log = args.options.log,
+        "agent starts"
+    );
     let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 

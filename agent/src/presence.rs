@@ -30,8 +30,13 @@ pub async fn keep(agent: Arc<Agent>, shutdown: CancellationToken) {
     let leave = db::agents::leave(&agent.db, agent.agent_id);
     match timeout(Duration::from_millis(LEAVE_WAIT_MS), leave).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => tracing::warn!("this agent's row stays for a while"),
+        Ok(Err(error)) => stays(&agent, &error.to_string()),
+        Err(_) => stays(&agent, "no answer in time"),
     }
+}
+
+fn stays(agent: &Agent, error: &str) {
+    tracing::warn!(agent_id = %agent.agent_id, error, "this agent's row stays for a while");
 }
 
 /// What people know this agent by: where it listens, with the host's name where that is everywhere.

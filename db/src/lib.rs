@@ -7,6 +7,7 @@
 //!   [`subscriptions`], [`articles`] (posting and reading), [`follow`], [`nodes`], [`agents`], [`assignments`], [`samples`],
 //!   [`events`], [`retention`], [`attempts`], [`settings`], [`audit`]; [`names`] for how a name is compared.
 //! - [`leader`]: the lease, and the fence that every write of a leader passes.
+//! - [`trouble`]: how the log tells what many meet at once.
 //! - [`listen`]: notifications, on a connection of its own.
 //! - [`migrate`]: bringing the schema up, under a lock.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
@@ -24,6 +25,7 @@ pub mod audit;
 pub mod error;
 pub mod events;
 pub mod follow;
+mod health;
 pub mod leader;
 pub mod listen;
 pub mod migrate;
@@ -39,6 +41,7 @@ pub mod settings;
 pub mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trouble;
 pub mod users;
 
 pub use error::Error;

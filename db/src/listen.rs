@@ -5,7 +5,7 @@
 use crate::pool::connect;
 use crate::{Db, Result};
 use futures_util::StreamExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
@@ -40,13 +40,18 @@ pub enum Access {
 
 /// Listens until `shutdown`, reconnecting for ever; sends what it hears to `events`.
 pub async fn listen(database_url: &str, events: mpsc::Sender<Event>, shutdown: CancellationToken) {
+    let mut deaf_since = None;
     while !shutdown.is_cancelled() {
         let ended = tokio::select! {
             () = shutdown.cancelled() => return,
-            ended = listen_once(database_url, &events) => ended,
+            ended = listen_once(database_url, &events, &mut deaf_since) => ended,
         };
-        if let Err(reason) = ended {
+        // Every attempt fails alike while the database is away: said once.
+        if let Err(reason) = ended
+            && deaf_since.is_none()
+        {
             tracing::warn!(%reason, "not listening to the database; polling goes on");
+            deaf_since = Some(Instant::now());
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -56,13 +61,21 @@ pub async fn listen(database_url: &str, events: mpsc::Sender<Event>, shutdown: C
 }
 
 /// One connection's life. Returns when it ends, or when nobody wants the events any more.
-async fn listen_once(database_url: &str, events: &mpsc::Sender<Event>) -> std::result::Result<(), String> {
+async fn listen_once(
+    database_url: &str,
+    events: &mpsc::Sender<Event>,
+    deaf_since: &mut Option<Instant>,
+) -> std::result::Result<(), String> {
     let (client, mut connection) = connect(database_url).await.map_err(|e| e.to_string())?;
     let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
     // The connection works only while it is polled, so the commands run beside it.
     let commands = async {
         let listen = client.batch_execute("listen gaceta_heads; listen gaceta_access");
         within(PROBE_WAIT_MS, listen).await?;
+        if let Some(since) = deaf_since.take() {
+            let elapsed_ms = since.elapsed().as_millis() as u64;
+            tracing::info!(elapsed_ms, "listening to the database again");
+        }
         if events.send(Event::Connected).await.is_err() {
             return Ok(());
         }

@@ -89,8 +89,15 @@ pub async fn wait_for_schema(db: &Db) -> Result<()> {
 /// The same with another patience.
 pub async fn wait_for_schema_within(db: &Db, wait: Duration) -> Result<()> {
     let deadline = tokio::time::Instant::now() + wait;
+    let mut told = false;
     loop {
         let found = schema_version(db).await;
+        if let Ok(found @ ..SCHEMA_VERSION) = found
+            && !told
+        {
+            tracing::info!(found, needed = SCHEMA_VERSION, "waiting for an agent to bring the schema up");
+            told = true;
+        }
         if matches!(found, Ok(version) if version >= SCHEMA_VERSION) {
             return Ok(());
         }

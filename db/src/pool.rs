@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL: how many, how long a statement may take, and when a connection is thrown away.
 
 use crate::error::{Error, is_connection_lost};
+use crate::health::Health;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
@@ -44,8 +45,14 @@ const CHECK_OPTIONS: &str = "";
 pub struct Db {
     pool: Pool,
     database_url: Arc<str>,
-    /// This pool and those made `apart` from it: they lead to the same server.
-    relatives: Arc<Mutex<Vec<Pool>>>,
+    relatives: Arc<Relatives>,
+}
+
+/// A pool and those made `apart` from it: they lead to the same server.
+#[derive(Default)]
+struct Relatives {
+    pools: Mutex<Vec<Pool>>,
+    health: Health,
 }
 
 impl Db {
@@ -62,7 +69,7 @@ impl Db {
     fn with_connections(
         database_url: &str,
         connections_max: usize,
-        relatives: Arc<Mutex<Vec<Pool>>>,
+        relatives: Arc<Relatives>,
     ) -> Result<Self, Error> {
         let mut config = parse(database_url)?;
         let given = config.get_options().unwrap_or_default().to_string();
@@ -80,24 +87,34 @@ impl Db {
             })
             .build()
             .map_err(|e| Error::Unexpected(e.to_string()))?;
-        relatives.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+        relatives.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
         Ok(Self { pool, database_url: database_url.into(), relatives })
     }
 
     /// A connection for several statements in a row.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        match self.pool.get().await {
+        let health = &self.relatives.health;
+        let error = match self.pool.get().await {
             Ok(object) => {
-                Ok(Connection { object: Some(object), in_flight: 0, relatives: self.relatives.clone() })
+                let relatives = self.relatives.clone();
+                return Ok(Connection { object: Some(object), in_flight: 0, relatives });
             }
-            Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(Error::Busy),
-            Err(PoolError::Timeout(_)) => Err(Error::Unavailable("connecting took too long".into())),
+            Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
+                health.busy("all of this process are in use");
+                return Err(Error::Busy);
+            }
+            Err(PoolError::Timeout(_)) => Error::Unavailable("connecting took too long".into()),
             Err(PoolError::Backend(error)) => match Error::from(error) {
-                Error::Busy => Err(Error::Busy),
-                other => Err(Error::Unavailable(other.to_string())),
+                Error::Busy => {
+                    health.busy("PostgreSQL takes no more: see its max_connections");
+                    return Err(Error::Busy);
+                }
+                other => Error::Unavailable(other.to_string()),
             },
-            Err(error) => Err(Error::Unavailable(error.to_string())),
-        }
+            Err(error) => Error::Unavailable(error.to_string()),
+        };
+        health.failed(&error);
+        Err(error)
     }
 
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
@@ -141,12 +158,21 @@ impl Db {
 pub struct Connection {
     object: Option<Object>,
     in_flight: u32,
-    relatives: Arc<Mutex<Vec<Pool>>>,
+    relatives: Arc<Relatives>,
 }
 
 impl Connection {
     /// Runs one statement, prepared once per connection, under a deadline of our own.
     pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let result = self.run(sql, params).await;
+        match &result {
+            Ok(_) => self.relatives.health.worked(),
+            Err(error) => self.relatives.health.failed(error),
+        }
+        result
+    }
+
+    async fn run(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let Some(object) = self.object.as_ref() else {
             return Err(Error::Unavailable("the connection was lost".into()));
         };
@@ -162,7 +188,7 @@ impl Connection {
                 self.object.take().map(Object::take);
                 // The idle ones lead to the same server: a lane that tried them one by one would hold its posts back for
                 // as many deadlines.
-                for pool in self.relatives.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                for pool in self.relatives.pools.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                     pool.retain(|_, _| false);
                 }
                 Err(Error::Unavailable("no answer in time".into()))

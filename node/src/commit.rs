@@ -4,9 +4,11 @@
 use crate::hub::Hub;
 use db::Db;
 use db::articles::{NewPost, Posted, post_group};
+use db::trouble::Trouble;
 use server::Failure;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,8 @@ const GROUP_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// What one post weighs besides its body.
 const POST_OVERHEAD_BYTES: usize = 256;
 const BUSY_RETRY_MS: u32 = 200;
+/// Where a mistake of ours fails every group, a line a second is enough to find it.
+static FAILED: Trouble = Trouble::new(1_000, 1_000);
 
 type Outcome = Result<wire::Posted, ErrorReply>;
 
@@ -180,12 +184,21 @@ async fn commit_group(db: &Db, hub: &Hub, mut group: Vec<Batch>) {
         Ok(results) => results,
         // Somebody holds the counter of one of the areas: the others need not wait for him.
         Err(db::Error::HeldUp(reason)) => {
-            tracing::warn!(%reason, posts = posts.len(), "group held up, trying area by area");
+            tracing::debug!(%reason, posts = posts.len(), "group held up, trying area by area");
             in_parts(db, &posts, |a, b| a.area_id == b.area_id).await
         }
         // Something in the group makes the statement fail: alone, only that one does.
         Err(db::Error::Unexpected(reason)) => {
-            tracing::warn!(%reason, posts = posts.len(), "group failed, trying post by post");
+            if let Some(bout) = FAILED.failed(Instant::now()) {
+                let (failures, elapsed_ms) = (bout.failures, bout.elapsed_ms);
+                tracing::warn!(
+                    reason,
+                    posts = posts.len(),
+                    failures,
+                    elapsed_ms,
+                    "group failed, trying post by post"
+                );
+            }
             in_parts(db, &posts, |_, _| false).await
         }
         Err(error) => {
@@ -239,7 +252,16 @@ async fn in_parts(
                     results[place] = outcome;
                 }
             }
-            Err(db::Error::HeldUp(_)) => {} // a repeat is safe; on to the next area
+            // A repeat is safe; on to the next area. Each waited for as long as a lock may take: few lines.
+            Err(db::Error::HeldUp(reason)) => {
+                let area_id = posts[part[0]].area_id;
+                tracing::warn!(
+                    area_id,
+                    posts = part.len(),
+                    reason,
+                    "posts held up: somebody else has locked their area"
+                );
+            }
             Err(db::Error::Unexpected(reason)) => {
                 for place in part {
                     results[place] = Err(db::Error::Unexpected(reason.clone()));

@@ -284,8 +284,9 @@ pub async fn fan_out(hub: Arc<Hub>, stop: CancellationToken) {
                     Ok(()) => {}
                     // It would fail again and again: those who wait are told.
                     Err(error @ db::Error::Unexpected(_)) => hub.refuse(area_id, error),
+                    // The database is away or busy: `db` has told that once, for all areas.
                     Err(error) => {
-                        tracing::warn!(area_id, %error, "followers not served yet");
+                        tracing::debug!(area_id, %error, "followers not served yet");
                         tokio::time::sleep(Duration::from_millis(FETCH_RETRY_MS)).await;
                         hub.changed(&[area_id]);
                     }

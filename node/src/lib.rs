@@ -156,10 +156,14 @@ pub async fn run(
     node.readers.close();
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_millis(TASKS_WAIT_MS), ended).await.is_err() {
-        tracing::warn!("gave up waiting for tasks");
+        tracing::warn!(%node_id, elapsed_ms = TASKS_WAIT_MS, "gave up waiting for tasks");
     }
     tracing::info!(%node_id, "node stopped");
     Ok(())
+}
+
+fn stays(node_id: Uuid, error: &str) {
+    tracing::warn!(%node_id, error, "this node stays in the register; agents will find it gone");
 }
 
 /// From the moment of `shutdown` on followers are sent elsewhere, and agents send nobody here.
@@ -170,6 +174,7 @@ async fn drain_at(node: Arc<Node>, shutdown: CancellationToken) {
     let leave = db::nodes::leave(&node.db, node.node_id);
     match tokio::time::timeout(Duration::from_millis(LEAVE_WAIT_MS), leave).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => tracing::warn!("this node stays in the register; agents will find it gone"),
+        Ok(Err(error)) => stays(node.node_id, &error.to_string()),
+        Err(_) => stays(node.node_id, "no answer in time"),
     }
 }

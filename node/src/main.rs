@@ -36,6 +36,15 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let database_url = args.options.database_url()?;
     let listener =
         wire::serve::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        schema = db::migrate::SCHEMA_VERSION,
+        listen = %listener.local_addr()?,
+        advertise = args.advertise,
+        agents = args.agents.join(","),
+        log = args.options.log,
+        "node starts"
+    );
     let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 

@@ -3,6 +3,7 @@
 
 use db::Db;
 use db::reading::{Answer, Read, read_group};
+use db::trouble::Trouble;
 use server::Failure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const WAIT_MS_MAX: u64 = 2_000;
 /// can be, are some 14 MiB, and as much again while they are taken from what the driver holds.
 const GROUP_READS_MAX: usize = 16;
 const BUSY_RETRY_MS: u32 = 200;
+/// Where a mistake of ours fails every group, a line a second is enough to find it.
+static NOT_READ: Trouble = Trouble::new(1_000, 1_000);
 
 type Outcome = Result<Answer, ErrorReply>;
 
@@ -110,7 +113,10 @@ async fn answer_group(db: &Db, group: Vec<Waiting>) {
         }
         // Somebody holds the subscription of one of them, or one makes the statement fail: the others need not suffer it.
         Err(error @ (db::Error::HeldUp(_) | db::Error::Unexpected(_))) if reads.len() > 1 => {
-            tracing::warn!(%error, reads = reads.len(), "group not read, trying one by one");
+            if let Some(bout) = NOT_READ.failed(Instant::now()) {
+                let (failures, elapsed_ms) = (bout.failures, bout.elapsed_ms);
+                tracing::warn!(%error, reads = reads.len(), failures, elapsed_ms, "group not read, trying one by one");
+            }
             one_by_one(db, &reads, answers).await;
         }
         Err(error) => refuse(answers, error),

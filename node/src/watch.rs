@@ -4,9 +4,10 @@
 use crate::hub::Hub;
 use db::follow::heads;
 use db::listen::{Access, Event, listen as listen_to, notify_heads};
+use db::trouble::Trouble;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,8 @@ const POLL_AREAS_MAX: usize = 1_000;
 const TELL_INTERVAL_MS: u64 = 15;
 /// Events between the listener and the hub; beyond, the listener waits, and PostgreSQL keeps them.
 const EVENTS_MAX: usize = 256;
+/// While the database is away every poll fails: a line a minute is enough.
+static NOT_POLLED: Trouble = Trouble::new(60_000, 60_000);
 
 /// Hears what other nodes posted, and who lost his right to hear it.
 pub async fn listen(hub: Arc<Hub>, database_url: String, stop: CancellationToken) {
@@ -58,7 +61,10 @@ pub async fn poll(hub: Arc<Hub>, stop: CancellationToken) {
                 found = heads(hub.db(), &area_ids) => match found {
                     Ok(found) => found.into_iter().collect(),
                     Err(error) => {
-                        tracing::warn!(%error, "heads not polled");
+                        if let Some(bout) = NOT_POLLED.failed(Instant::now()) {
+                            let (failures, elapsed_ms) = (bout.failures, bout.elapsed_ms);
+                            tracing::warn!(%error, failures, elapsed_ms, "heads not polled");
+                        }
                         break;
                     }
                 },

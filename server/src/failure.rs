@@ -1,10 +1,15 @@
 //! The one place where errors of the database become answers of the protocol.
 
+use db::trouble::Trouble;
+use std::time::Instant;
 use wire::{ErrorCode, ErrorReply};
 
 /// When all database connections of a process are in use: they turn over in milliseconds, and a little patience spreads
 /// the crowd.
 const BUSY_RETRY_MS: u32 = 200;
+
+/// A mistake of ours, or of the schema, fails every request of its kind: a line a second is enough to find it.
+static UNEXPECTED: Trouble = Trouble::new(1_000, 1_000);
 
 /// What a handler fails with: an answer, ready to be sent.
 #[derive(Debug)]
@@ -27,21 +32,23 @@ impl From<db::Error> for Failure {
             db::Error::Busy => {
                 return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS));
             }
-            db::Error::Full(reason) => {
-                tracing::error!(%reason, "the database's disk is full");
+            // Of these three `db` itself has told the log.
+            db::Error::Full(_) => {
                 let text =
                     "the database has no space left, its administrator must make room: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));
             }
-            db::Error::Unavailable(reason) | db::Error::Starting(reason) | db::Error::HeldUp(reason) => {
-                tracing::warn!(%reason, "database unavailable");
+            db::Error::Unavailable(_) | db::Error::Starting(_) | db::Error::HeldUp(_) => {
                 let text = "the database does not answer now: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));
             }
             // No request writes as a leader.
             db::Error::LeaseLost => return Self(ErrorReply::unavailable(error.to_string())),
             db::Error::Unexpected(reason) => {
-                tracing::error!(%reason, "unexpected answer of the database");
+                if let Some(bout) = UNEXPECTED.failed(Instant::now()) {
+                    let (failures, elapsed_ms) = (bout.failures, bout.elapsed_ms);
+                    tracing::error!(reason, failures, elapsed_ms, "unexpected answer of the database");
+                }
                 return Self(ErrorReply::failed());
             }
         };

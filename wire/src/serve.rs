@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -22,6 +22,8 @@ use tokio_util::task::TaskTracker;
 const REFUSALS_MAX: usize = 256;
 /// After a failed accept (out of files): long enough not to spin, short enough not to be noticed.
 const ACCEPT_RETRY_MS: u64 = 20;
+/// How often that is told: without files some are accepted between those that are not.
+const ACCEPT_REMIND_MS: u64 = 10_000;
 /// A request with less time left than this is not begun: its client would not hear the end of it.
 const BEGIN_WAIT_MIN_MS: u64 = 5;
 /// What is kept back of the client's remaining time, so that the answer still reaches it.
@@ -85,7 +87,7 @@ pub async fn serve<H, F>(
     let shutdown_wait = limits.shutdown_wait;
     let tasks = TaskTracker::new();
     let shared = Arc::new(Shared { limits, budget, tasks: tasks.clone(), handle });
-    let mut failing = false;
+    let mut told: Option<Instant> = None;
     let mut stopped = pin!(shutdown.cancelled());
     loop {
         let accepted = tokio::select! {
@@ -95,15 +97,15 @@ pub async fn serve<H, F>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if !failing {
-                    tracing::warn!(%error, "accept fails; trying again and again");
+                if told.is_none_or(|told| told.elapsed() >= Duration::from_millis(ACCEPT_REMIND_MS)) {
+                    let open = connections.open();
+                    tracing::warn!(%error, connections = open, "accept fails; trying again and again");
+                    told = Some(Instant::now());
                 }
-                failing = true;
                 tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
                 continue;
             }
         };
-        failing = false;
         if let Ok(permit) = connections.permits.clone().try_acquire_owned() {
             tasks.spawn(one_request(shared.clone(), stream, peer, permit));
         } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
@@ -113,7 +115,8 @@ pub async fn serve<H, F>(
     drop(listener); // from here on new connections are refused, and clients go elsewhere at once
     tasks.close();
     if timeout(shutdown_wait, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "gave up waiting for connections");
+        let elapsed_ms = shutdown_wait.as_millis() as u64;
+        tracing::warn!(connections = tasks.len(), elapsed_ms, "gave up waiting for connections");
     }
 }
 

@@ -140,7 +140,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => {
                     self.forget_dead();
                     if wanted && let Err(error) = self.start() {
-                        tracing::error!("the private PostgreSQL does not start again: {error}");
+                        tracing::error!(%error, "the private PostgreSQL does not start again");
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
