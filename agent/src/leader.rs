@@ -138,7 +138,8 @@ async fn hold(agent: &Agent, db: &Db, term: Term, mut ends: Instant) {
         let ttl_ms = agent.live.settings().lease_ttl_ms;
         // One connection that hangs must not take all of the time.
         let wait = (ends - asked).min(ms(ttl_ms / 2));
-        has_failed = true;
+        // Every try fails alike while the database is away: said once.
+        let is_told = std::mem::replace(&mut has_failed, true);
         match timeout(wait, db::leader::renew(db, term, ttl_ms)).await {
             Ok(Ok(true)) => {
                 ends = asked + ms(ttl_ms);
@@ -148,8 +149,9 @@ async fn hold(agent: &Agent, db: &Db, term: Term, mut ends: Instant) {
                 tracing::warn!(epoch = term.epoch, "the lease has been handed on");
                 return;
             }
-            Ok(Err(error)) => not_renewed(term, &error.to_string()),
-            Err(_) => not_renewed(term, "no answer in time"),
+            Ok(Err(error)) if !is_told => not_renewed(term, &error.to_string()),
+            Err(_) if !is_told => not_renewed(term, "no answer in time"),
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 //! LISTEN needs a connection of its own: a pool hands notifications to nobody.
 
 use crate::pool::connect;
-use crate::{Db, Result};
+use crate::{Db, Error, Result};
 use futures_util::StreamExt;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -93,7 +93,7 @@ async fn listen_once(
                     }
                 }
                 Some(Ok(_)) => {} // notices
-                Some(Err(error)) => return Err(error.to_string()),
+                Some(Err(error)) => return Err(Error::from(error).to_string()),
                 None => return Err("the server closed the connection".into()),
             }
         }
@@ -112,7 +112,7 @@ async fn within(
     run: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>,
 ) -> std::result::Result<(), String> {
     match tokio::time::timeout(Duration::from_millis(wait_ms), run).await {
-        Ok(result) => result.map_err(|e| e.to_string()),
+        Ok(result) => result.map_err(|e| Error::from(e).to_string()),
         Err(_) => Err("no answer in time".into()),
     }
 }

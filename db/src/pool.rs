@@ -109,6 +109,7 @@ impl Db {
                     health.busy("PostgreSQL takes no more: see its max_connections");
                     return Err(Error::Busy);
                 }
+                Error::Unavailable(reason) => Error::Unavailable(reason),
                 other => Error::Unavailable(other.to_string()),
             },
             Err(error) => Error::Unavailable(error.to_string()),
