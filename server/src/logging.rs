@@ -12,9 +12,13 @@ fn log_panics() {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
 }
 
+fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(filter).with_context(|| format!("cannot log what --log asks for, {filter:?}"))
+}
+
 /// Starts logging. `filter` as in `GACETA_LOG`: `info`, `warn,gaceta_node=debug`.
 pub fn init(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = parse(filter)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -29,7 +33,7 @@ const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// Starts logging into a file: beside a prompt there is no room for logs on the terminal. One older file is kept.
 pub fn init_file(filter: &str, path: &Path) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = parse(filter)?;
     if std::fs::metadata(path).is_ok_and(|file| file.len() > FILE_BYTES_MAX) {
         let _ = std::fs::rename(path, path.with_extension("log.old"));
     }

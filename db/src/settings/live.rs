@@ -73,7 +73,7 @@ impl Keeper {
     pub async fn read(&self, db: &Db) -> Result<()> {
         let Loaded { version, settings, damaged, .. } = load(db).await?;
         for what in damaged {
-            tracing::error!(what, "a setting in the database cannot be");
+            tracing::error!(%what, "a setting in the database is not allowed");
         }
         if self.now.borrow().0 != Some(version) {
             tracing::info!(version, "settings applied");
