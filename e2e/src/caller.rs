@@ -1,19 +1,21 @@
 //! Somebody who uses the client's own way to the service (agents, nodes, retries, hedging, one deadline for all) in this
 //! process: what an operation of the client takes, without a process for each.
 
-use crate::person::{Person, pause};
+use crate::person::Person;
 use client::exit::Failure;
 use client::render::Output;
 use client::session::Session;
 use client::settings::Settings;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uuid::Uuid;
 use wire::{
-    AgentReply, AgentRequest, ErrorReply, NodeReply, NodeRequest, Page, Post, Posted, ReadFrom, Seq,
-    SubscriptionSummary,
+    AdminRequest, AgentReply, AgentRequest, ErrorReply, LoggedIn, NodeReply, NodeRequest, Page, Post, Posted,
+    ReadFrom, Seq, SubscriptionSummary, Token,
 };
+
+/// Before a post is sent again that a node could not write: its database is away, and nothing tells when it is back.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 pub struct Caller {
     pub name: String,
@@ -23,15 +25,37 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// With the session of `person`, who may go on beside.
-    pub fn new(person: &Person, agents: &[SocketAddr], timeout: Duration) -> Self {
+    /// With the session of `person`, who may go on beside. Names of agents are resolved at each call.
+    pub fn new(person: &Person, agents: &[String], timeout: Duration) -> Self {
+        let caller = Self::of(Some(person.token), agents, timeout);
+        Self { name: person.name.clone(), session_id: person.session_id, ..caller }
+    }
+
+    /// Who is not logged in.
+    pub fn nobody(agents: &[String], timeout: Duration) -> Self {
+        Self::of(None, agents, timeout)
+    }
+
+    fn of(token: Option<Token>, agents: &[String], timeout: Duration) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(home.path().to_owned());
-        settings.agents = Some(agents.iter().map(SocketAddr::to_string).collect());
-        settings.token = Some(person.token);
+        settings.agents = Some(agents.to_vec());
+        settings.token = token;
         settings.timeout = timeout;
         let session = Session::open(&settings, &Output::silent()).unwrap();
-        Self { name: person.name.clone(), session_id: person.session_id, session, _home: home }
+        Self { name: String::new(), session_id: 0, session, _home: home }
+    }
+
+    /// Registers, or logs in.
+    pub async fn enter(&self, request: AgentRequest) -> Result<LoggedIn, Failure> {
+        match self.agent(request).await? {
+            AgentReply::LoggedIn(logged_in) => Ok(logged_in),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn administrate(&self, request: AdminRequest) -> Result<AgentReply, Failure> {
+        self.agent(AgentRequest::Admin(request)).await
     }
 
     pub async fn agent(&self, request: AgentRequest) -> Result<AgentReply, Failure> {
@@ -42,6 +66,11 @@ impl Caller {
     /// As a command does it: asks where the area is, then one of its nodes.
     pub async fn node(&self, area: &str, request: NodeRequest) -> Result<NodeReply, Failure> {
         self.session.progressed();
+        self.goes_on(area, request).await
+    }
+
+    /// The same within what is left of the operation's time.
+    async fn goes_on(&self, area: &str, request: NodeRequest) -> Result<NodeReply, Failure> {
         let located = self.session.locate(area).await?;
         self.session.node(&located.nodes, request).await
     }
@@ -49,9 +78,13 @@ impl Caller {
     /// A node that answers that its database is away is no definite answer: asked again, as `gaceta post` does it.
     pub async fn post(&self, area: &str, post: Post) -> Result<Posted, Failure> {
         let deadline = Instant::now() + self.session.settings.timeout;
+        self.session.progressed();
         loop {
-            match self.post_all(area, vec![post.clone()]).await?.remove(0) {
-                Err(error) if error.code.is_retryable() && Instant::now() < deadline => pause().await,
+            let posts = vec![post.clone()];
+            match posted(self.goes_on(area, NodeRequest::Post { posts }).await?).remove(0) {
+                Err(error) if error.code.is_retryable() && Instant::now() < deadline => {
+                    self.session.pause(RETRY_PAUSE).await;
+                }
                 definite => return Ok(definite?),
             }
         }
@@ -62,10 +95,7 @@ impl Caller {
         area: &str,
         posts: Vec<Post>,
     ) -> Result<Vec<Result<Posted, ErrorReply>>, Failure> {
-        match self.node(area, NodeRequest::Post { posts }).await? {
-            NodeReply::Posted { results } => Ok(results),
-            other => panic!("{other:?}"),
-        }
+        Ok(posted(self.node(area, NodeRequest::Post { posts }).await?))
     }
 
     pub async fn delete(&self, area: &str, area_id: wire::AreaId, seq: Seq) -> Result<bool, Failure> {
@@ -115,6 +145,13 @@ impl Caller {
     pub async fn where_is(&self, area: &str) -> Result<Vec<String>, Failure> {
         self.session.progressed();
         self.session.locate(area).await.map(|located| located.nodes.addresses)
+    }
+}
+
+fn posted(reply: NodeReply) -> Vec<Result<Posted, ErrorReply>> {
+    match reply {
+        NodeReply::Posted { results } => results,
+        other => panic!("{other:?}"),
     }
 }
 

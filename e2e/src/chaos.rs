@@ -6,19 +6,21 @@ use crate::fleet::Fleet;
 use crate::history::recorder::Recorder;
 use crate::history::{Entry, LeaderSeen, Run, ended, file};
 use crate::load::followers::ask_node;
+use crate::load::place::Place;
 use crate::load::{Crowd, Load, put_all};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
-use db::testing::TestDatabase;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{Client, NoTls};
 use tokio_util::sync::CancellationToken;
 use wire::{AreaId, NodeRequest, Seq};
 
 /// Who leads is looked at this often.
 const LEADER_LOOK_MS: u64 = 100;
+/// A database that is well answers at once.
+const LEADER_WAIT: Duration = Duration::from_secs(2);
 const VERIFY_WAIT_MS: u32 = 5_000;
 
 #[derive(Debug, Clone)]
@@ -67,8 +69,8 @@ pub async fn run_with(
     let _kept = recorder.kept_in_a_panic(&plan.name, plan.seed);
     recorder.put(Entry::Run(Run { name: plan.name.clone(), seed: plan.seed }));
     let chance = Chance::new(plan.seed);
-    let (agents, nodes) = (fleet.agent_addresses(), fleet.node_addresses());
-    let load = Load::start(recorder.clone(), agents, nodes, plan.crowd.clone(), &chance).await;
+    let place = Place::own(&fleet.agent_addresses(), &fleet.node_addresses());
+    let load = Load::start(recorder.clone(), place, plan.crowd.clone(), &chance).await.unwrap();
     let watching = tokio::spawn(watch_leader(fleet.database.dsn.clone(), recorder.clone()));
     let enough = CancellationToken::new();
     tokio::join!(faults(&recorder, &enough), async {
@@ -76,7 +78,7 @@ pub async fn run_with(
         enough.cancel();
     });
     fleet.mend().await;
-    let entries = quiet(load, &fleet.database).await;
+    let entries = quiet(load, &fleet.database.client().await).await;
     watching.abort();
     Judged {
         violations: check::check(&entries),
@@ -86,27 +88,29 @@ pub async fn run_with(
     }
 }
 
-/// Lets everything come to an end, writes down how it ended, and returns the whole history. The service must be well.
-pub async fn quiet(mut load: Load, database: &TestDatabase) -> Vec<Entry> {
+/// Lets everything come to an end, writes down how it ended, and returns the whole history. The service must be well, and
+/// `client` leads to its database, past every breaker.
+pub async fn quiet(mut load: Load, client: &Client) -> Vec<Entry> {
     load.stop_changes().await;
-    let client = database.client().await;
-    let rows = client.query("select area_id, last_seq from heads", &[]).await.unwrap();
+    let areas = load.area_ids();
+    let heads = "select area_id, last_seq from heads where area_id = any($1)";
+    let rows = client.query(heads, &[&areas]).await.unwrap();
     load.see_all(rows.iter().map(|row| (row.get(0), row.get(1))).collect()).await;
     load.ask_unread().await;
-    let mut entries = ended::state(&client).await;
-    add_verified(&mut entries, &load.auditor, &load.scene.nodes).await;
+    let mut entries = ended::state(client, Some(&areas)).await;
+    add_verified(&mut entries, &load.auditor, &load.scene.nodes()).await;
     put_all(&load.scene.recorder, entries);
     load.scene.recorder.entries()
 }
 
 /// What `verify` says of each area, each by another node.
-async fn add_verified(entries: &mut [Entry], person: &Person, nodes: &[SocketAddr]) {
+async fn add_verified(entries: &mut [Entry], person: &Person, nodes: &[String]) {
     for entry in entries {
         let Entry::Area(area) = entry else { continue };
         let area_id = AreaId(area.area);
         let mut letters = String::new();
         for attempt in area.area as usize.. {
-            let node = nodes[attempt % nodes.len()];
+            let node = &nodes[attempt % nodes.len()];
             let after = letters.len() as Seq;
             if after >= area.last_seq {
                 break;
@@ -121,14 +125,16 @@ async fn add_verified(entries: &mut [Entry], person: &Person, nodes: &[SocketAdd
     }
 }
 
-/// Writes down each change of the lease, past every breaker.
+/// Writes down each change of the lease, past every breaker. The database may be away, and come back as another server: a
+/// connection that says nothing is given up.
 pub async fn watch_leader(dsn: String, recorder: Recorder) {
     let mut last = None;
     loop {
-        // The database may be away: looked at again and again.
-        if let Ok((client, connection)) = tokio_postgres::connect(&dsn, tokio_postgres::NoTls).await {
+        if let Ok(Ok((client, connection))) = timeout(LEADER_WAIT, tokio_postgres::connect(&dsn, NoTls)).await
+        {
             let connection = tokio::spawn(connection);
-            while let Ok(rows) = client.query("select holder, epoch from leader", &[]).await {
+            let who = "select holder, epoch from leader";
+            while let Ok(Ok(rows)) = timeout(LEADER_WAIT, client.query(who, &[])).await {
                 let seen = rows.first().map(|row| (row.get(0), row.get(1)));
                 if let Some((holder, epoch)) = seen
                     && seen != last

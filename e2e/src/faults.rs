@@ -149,6 +149,7 @@ async fn cut(fleet: &Fleet, recorder: &Recorder, chance: &mut Chance, time: Dura
 pub async fn during<T>(recorder: &Recorder, what: String, fault: impl Future<Output = T>) -> T {
     let began_us = recorder.now_us();
     let done = fault.await;
-    recorder.put(Entry::Fault(Fault { what, began_us, ended_us: recorder.now_us() }));
+    let ended_us = recorder.now_us();
+    recorder.put(Entry::Fault(Fault { what, without_database: false, began_us, ended_us }));
     done
 }

@@ -3,7 +3,7 @@
 use crate::service::{PASSWORD, Service};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, ToSocketAddrs};
 use uuid::Uuid;
 use wire::{
     AdminRequest, AgentReply, AgentRequest, AreaDetails, AreaId, AreaSettings, AreaSummary, Article,
@@ -22,7 +22,8 @@ pub struct Person {
     pub name: String,
     pub token: Token,
     pub session_id: i64,
-    pub agent: SocketAddr,
+    /// A name or an address: a name is resolved at each call.
+    pub agent: String,
     pub nodes: Vec<SocketAddr>,
 }
 
@@ -35,7 +36,7 @@ impl Person {
     }
 
     /// Registers at this agent.
-    pub async fn join(agent: SocketAddr, nodes: &[SocketAddr], name: &str) -> Self {
+    pub async fn join(agent: impl ToString, nodes: &[SocketAddr], name: &str) -> Self {
         let request = AgentRequest::Register {
             name: name.into(),
             password: Password(PASSWORD.into()),
@@ -49,7 +50,12 @@ impl Person {
         Self::log_in(service.agent.address, &nodes, name, PASSWORD).await.unwrap()
     }
 
-    pub async fn log_in(agent: SocketAddr, nodes: &[SocketAddr], name: &str, password: &str) -> Answer<Self> {
+    pub async fn log_in(
+        agent: impl ToString,
+        nodes: &[SocketAddr],
+        name: &str,
+        password: &str,
+    ) -> Answer<Self> {
         let request = AgentRequest::Login {
             name: name.into(),
             password: Password(password.into()),
@@ -59,12 +65,13 @@ impl Person {
     }
 
     async fn with_session(
-        agent: SocketAddr,
+        agent: impl ToString,
         nodes: &[SocketAddr],
         name: &str,
         request: AgentRequest,
     ) -> Answer<Self> {
-        let reply = call(agent, None, RequestBody::Agent(request)).await?;
+        let agent = agent.to_string();
+        let reply = call(&agent, None, RequestBody::Agent(request)).await?;
         let ReplyBody::Agent(AgentReply::LoggedIn(logged_in)) = reply else { panic!("{reply:?}") };
         Ok(Self {
             name: name.into(),
@@ -76,7 +83,7 @@ impl Person {
     }
 
     pub async fn ask_agent(&self, request: AgentRequest) -> Answer<AgentReply> {
-        match call(self.agent, Some(self.token), RequestBody::Agent(request)).await? {
+        match call(&self.agent, Some(self.token), RequestBody::Agent(request)).await? {
             ReplyBody::Agent(reply) => Ok(reply),
             other => panic!("{other:?}"),
         }
@@ -130,7 +137,7 @@ impl Person {
 
     /// One more session of the same person.
     pub async fn other_device(&self) -> Self {
-        Self::log_in(self.agent, &self.nodes, &self.name, PASSWORD).await.unwrap()
+        Self::log_in(&self.agent, &self.nodes, &self.name, PASSWORD).await.unwrap()
     }
 
     /// Ends this session; whether it had ended already.
@@ -349,7 +356,7 @@ pub async fn call_from(
 
 /// One request over one connection, as anyone may send it. A connection that breaks is `unavailable`, as the client
 /// takes it.
-pub async fn call(address: SocketAddr, token: Option<Token>, body: RequestBody) -> Answer<ReplyBody> {
+pub async fn call(address: impl ToSocketAddrs, token: Option<Token>, body: RequestBody) -> Answer<ReplyBody> {
     let request = Request { request_id: Uuid::now_v7(), token, remaining_ms: ANSWER_WAIT_MS, body };
     match wire::call(address, &request, Duration::from_millis(ANSWER_WAIT_MS.into())).await {
         Ok(reply) => {

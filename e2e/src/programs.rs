@@ -7,10 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The directory with `gaceta`, `gaceta-agent`, `gaceta-node` and `gaceta-standalone`, of the same build as this test.
+/// Where the programs are that somebody has built already, as in an image, where there is no cargo.
+const VARIABLE: &str = "GACETA_PROGRAMS_DIR";
+
+/// The directory with `gaceta`, `gaceta-agent`, `gaceta-node` and `gaceta-standalone`, of the same build as this test; or
+/// whatever `GACETA_PROGRAMS_DIR` names, as it is.
 pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
+        if let Some(given) = std::env::var_os(VARIABLE) {
+            return given.into();
+        }
         let own = std::env::current_exe().unwrap(); // <target>/<profile>/deps/<test>, or <target>/<profile>/gaceta-proof
         let place = own.parent().unwrap();
         let is_test = place.ends_with("deps");

@@ -209,12 +209,12 @@ async fn i5_an_administrator_sets_a_password_and_the_old_one_and_its_sessions_ar
         };
         admin.administrate(set("ana")).await.unwrap();
         assert_eq!(refused(ana.ask_agent(AgentRequest::Whoami).await), ErrorCode::Unauthenticated);
-        let old = Person::log_in(ana.agent, &ana.nodes, "ana", PASSWORD).await;
+        let old = Person::log_in(&ana.agent, &ana.nodes, "ana", PASSWORD).await;
         assert_eq!(refused(old), ErrorCode::Unauthenticated);
-        Person::log_in(ana.agent, &ana.nodes, "ana", "another password").await.unwrap();
+        Person::log_in(&ana.agent, &ana.nodes, "ana", "another password").await.unwrap();
         assert_eq!(refused(admin.administrate(set("nobody")).await), ErrorCode::NotFound);
         admin.administrate(AdminRequest::UserDisable { name: "ana".into() }).await.unwrap();
-        let disabled = Person::log_in(ana.agent, &ana.nodes, "ana", "another password").await;
+        let disabled = Person::log_in(&ana.agent, &ana.nodes, "ana", "another password").await;
         assert_eq!(refused(disabled), ErrorCode::Denied);
     })
     .await;

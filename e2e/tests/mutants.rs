@@ -9,6 +9,7 @@ use gaceta_e2e::check::{self, Kind, Violation};
 use gaceta_e2e::fleet::{Fleet, Member};
 use gaceta_e2e::history::ended;
 use gaceta_e2e::history::recorder::Recorder;
+use gaceta_e2e::load::place::Place;
 use gaceta_e2e::load::{Crowd, Load};
 use gaceta_e2e::processes::until;
 use gaceta_e2e::seed::{self, Chance};
@@ -49,9 +50,11 @@ async fn round(mutant: &[String], seed: u64) -> Vec<Violation> {
     let nodes: Vec<_> = service.nodes.iter().map(|node| node.address).collect();
     let recorder = Recorder::default();
     let _kept = recorder.kept_in_a_panic("mutant", seed);
-    let load = Load::start(recorder, service.agents(), nodes, crowd(), &Chance::new(seed)).await;
+    let load = Load::start(recorder, Place::own(&service.agents(), &nodes), crowd(), &Chance::new(seed))
+        .await
+        .unwrap();
     tokio::time::sleep(ROUND).await;
-    check::check(&quiet(load, &service.database).await)
+    check::check(&quiet(load, &service.database.client().await).await)
 }
 
 /// Until the checker has found one of these.
@@ -174,7 +177,7 @@ async fn leader_writes_without_the_epoch_are_caught() {
         epoch = next.1;
         old.0.database.set(PASS);
         let is_caught = async || {
-            let found = check::check(&ended::state(&client).await);
+            let found = check::check(&ended::state(&client, None).await);
             found.iter().any(|violation| violation.kind == Kind::Epoch)
         };
         for _ in 0..LOOKS_MAX {

@@ -54,61 +54,31 @@ pub struct Distribution {
 
 pub fn figures(entries: &[Entry]) -> Figures {
     let index = Index::of(entries);
-    let (mut posts, mut reads, mut slowest) = (Slots::default(), Slots::default(), Slots::default());
-    let mut operation = Counted::default();
-    let (mut delivery, mut client_delivery) = (Counted::default(), Counted::default());
+    let (posts, reads) = activity(entries);
+    let (mut slowest, mut operation) = (Slots::default(), Counted::default());
     let mut failed = vec![];
-    let mut shown: HashMap<(&str, i64), Seq> = HashMap::new();
-    let (mut succeeded, mut refused, mut unknown, mut delivered) = (0, 0, 0, 0);
+    let (mut succeeded, mut refused, mut unknown) = (0, 0, 0);
     for entry in entries {
-        match entry {
-            Entry::Operation(one) => {
-                let Some(ended_us) = one.ended_us else { continue };
-                if !one.is_attempt {
-                    match &one.outcome {
-                        Outcome::Failed(_) => refused += 1,
-                        Outcome::Unknown(_) => unknown += 1,
-                        _ => succeeded += 1,
-                    }
-                    failed.extend(failure(one));
-                    let took_us = ended_us - one.began_us;
-                    operation.add(took_us);
-                    slowest.raise(ended_us, took_us);
-                }
-                match one.asked {
-                    Asked::Post { .. } => {
-                        let is_posted = one.outcome.is_success();
-                        posts.raise(ended_us, u64::from(is_posted));
-                        // What was posted is to be shown.
-                        reads.raise(ended_us, 0);
-                    }
-                    _ if !one.outcome.is_success() => {}
-                    Asked::Read { .. } => reads.raise(ended_us, 1),
-                    _ => {}
-                }
-            }
-            Entry::Delivery(one) => {
-                reads.raise(one.at_us, 1);
-                if one.by == By::Read {
-                    continue; // a page that suited him; and after an undo what a catch-up had skipped
-                }
-                let highest = shown.entry((&one.reader, one.area)).or_default();
-                let before = *highest;
-                *highest = before.max(one.upto);
-                // What is shown once more, after an undo, is not late.
-                for given in one.articles.iter().filter(|given| given.seq > before) {
-                    let posted = index.posts.get(&(one.area, given.author.as_str(), given.id));
-                    if let Some(acknowledged_us) = posted.and_then(|posted| posted.first_acknowledged_us) {
-                        delivered += 1;
-                        let took_us = one.at_us.saturating_sub(acknowledged_us);
-                        delivery.add(took_us);
-                        if one.by == By::Client {
-                            client_delivery.add(took_us);
-                        }
-                    }
-                }
-            }
-            _ => {}
+        let Entry::Operation(one) = entry else { continue };
+        let Some(ended_us) = one.ended_us.filter(|_| !one.is_attempt) else { continue };
+        match &one.outcome {
+            Outcome::Failed(_) => refused += 1,
+            Outcome::Unknown(_) => unknown += 1,
+            _ => succeeded += 1,
+        }
+        failed.extend(failure(one));
+        let took_us = ended_us - one.began_us;
+        operation.add(took_us);
+        slowest.raise(ended_us, took_us);
+    }
+    let (mut delivery, mut client_delivery) = (Counted::default(), Counted::default());
+    let mut delivered = 0;
+    for shown in shown(&index, entries) {
+        delivered += 1;
+        let took_us = shown.at_us.saturating_sub(shown.acknowledged_us);
+        delivery.add(took_us);
+        if shown.by == By::Client {
+            client_delivery.add(took_us);
         }
     }
     let faults: Vec<&Fault> = entries
@@ -143,8 +113,66 @@ pub fn figures(entries: &[Entry]) -> Figures {
     }
 }
 
+/// When anybody posted, and when anything was shown to anybody.
+pub(super) fn activity(entries: &[Entry]) -> (Slots, Slots) {
+    let (mut posts, mut reads) = (Slots::default(), Slots::default());
+    for entry in entries {
+        match entry {
+            Entry::Operation(one) => {
+                let Some(ended_us) = one.ended_us else { continue };
+                match one.asked {
+                    Asked::Post { .. } => {
+                        let is_posted = one.outcome.is_success();
+                        posts.raise(ended_us, u64::from(is_posted));
+                        // What was posted is to be shown.
+                        reads.raise(ended_us, 0);
+                    }
+                    _ if !one.outcome.is_success() => {}
+                    Asked::Read { .. } => reads.raise(ended_us, 1),
+                    _ => {}
+                }
+            }
+            Entry::Delivery(one) => {
+                reads.raise(one.at_us, 1);
+            }
+            _ => {}
+        }
+    }
+    (posts, reads)
+}
+
+/// An article that was acknowledged to its author and shown to a follower.
+pub(super) struct Shown {
+    pub by: By,
+    pub acknowledged_us: u64,
+    pub at_us: u64,
+}
+
+/// Each for the first time to each follower.
+pub(super) fn shown(index: &Index<'_>, entries: &[Entry]) -> Vec<Shown> {
+    let mut all = vec![];
+    let mut highest: HashMap<(&str, i64), Seq> = HashMap::new();
+    for entry in entries {
+        let Entry::Delivery(one) = entry else { continue };
+        if one.by == By::Read {
+            continue; // a page that suited him; and after an undo what a catch-up had skipped
+        }
+        let highest = highest.entry((&one.reader, one.area)).or_default();
+        let before = *highest;
+        *highest = before.max(one.upto);
+        // What is shown once more, after an undo, is not late.
+        for given in one.articles.iter().filter(|given| given.seq > before) {
+            let posted = index.posts.get(&(one.area, given.author.as_str(), given.id));
+            if let Some(acknowledged_us) = posted.and_then(|posted| posted.first_acknowledged_us) {
+                all.push(Shown { by: one.by, acknowledged_us, at_us: one.at_us });
+            }
+        }
+    }
+    all
+}
+
 /// A stranger's deletes are denied, and an undo may find nothing to take back: all else is a failure.
-fn failure(operation: &Operation) -> Option<String> {
+pub(super) fn failure(operation: &Operation) -> Option<String> {
     let why = match (&operation.asked, &operation.outcome) {
         (Asked::Delete { .. }, Outcome::Failed(code)) if code == "denied" => return None,
         (Asked::Undo { .. }, Outcome::Failed(code)) if code == "conflict" => return None,
@@ -157,7 +185,7 @@ fn failure(operation: &Operation) -> Option<String> {
 
 /// The highest value of each slot of the run.
 #[derive(Default)]
-struct Slots(Vec<u64>);
+pub(super) struct Slots(Vec<u64>);
 
 impl Slots {
     fn raise(&mut self, at_us: u64, value: u64) {
@@ -175,7 +203,7 @@ impl Slots {
         &self.0[from..upto]
     }
 
-    fn longest_gap_ms(&self, from_us: u64, upto_us: u64) -> u64 {
+    pub(super) fn longest_gap_ms(&self, from_us: u64, upto_us: u64) -> u64 {
         let (mut longest, mut now) = (0, 0);
         for slot in self.between(from_us, upto_us) {
             now = if *slot > 0 { 0 } else { now + 1 };

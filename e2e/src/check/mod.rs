@@ -3,12 +3,14 @@
 //!
 //! - [`index`]: the history by what the decisions ask for.
 //! - [`posts`]: 1 and 2, what was posted is there, once, in order. [`readers`]: 3, nobody missed or repeated anything.
-//! - [`deletes`]: 4. [`unread`]: 5. [`sessions`]: 6. [`leaders`]: 7. [`availability`]: 8, figures that nobody judges.
+//! - [`deletes`]: 4. [`unread`]: 5. [`sessions`]: 6. [`leaders`]: 7. [`availability`]: 8, figures that nobody judges;
+//!   [`phases`], those of a service that others change meanwhile.
 
 pub mod availability;
 pub mod deletes;
 pub mod index;
 pub mod leaders;
+pub mod phases;
 pub mod posts;
 pub mod readers;
 pub mod sessions;

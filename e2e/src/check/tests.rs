@@ -405,7 +405,8 @@ fn decision_7_an_older_epoch_is_found() {
 
 #[test]
 fn decision_8_pauses_and_latencies_are_told() {
-    let fault = Fault { what: "node 1 killed".into(), began_us: 25 * MS, ended_us: 30 * MS };
+    let fault =
+        Fault { what: "node 1 killed".into(), without_database: false, began_us: 25 * MS, ended_us: 30 * MS };
     let figures = super::availability::figures(&with(Entry::Fault(fault)));
     let around = &figures.faults[0];
     // From the second post (40 ms) to the fourth (125 ms); nothing was shown from 50 ms to 150 ms.
@@ -422,7 +423,12 @@ fn decision_8_pauses_and_latencies_are_told() {
     // A service that never comes back: until the last one who tried.
     let asked = Asked::Post { area: AREA, id: id(15), hash: 15 };
     let vain = operation("ana", 1, (200, 9_200), asked, Outcome::Unknown("no answer".into()));
-    let fault = Fault { what: "all killed".into(), began_us: 150 * MS, ended_us: 9_300 * MS };
+    let fault = Fault {
+        what: "all killed".into(),
+        without_database: false,
+        began_us: 150 * MS,
+        ended_us: 9_300 * MS,
+    };
     let mut never = with(vain);
     never.push(Entry::Fault(fault));
     let around = super::availability::figures(&never).faults.remove(0);

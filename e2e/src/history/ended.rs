@@ -4,18 +4,20 @@ use super::{Entry, FinalArea, FinalArticle, FinalSubscription, LeaderWrite, Stat
 use tokio_postgres::Client;
 use wire::{NodeReply, VerifiedState, VerifyPage};
 
-/// Everything that PostgreSQL holds in the end, but for what `verify` says.
-pub async fn state(client: &Client) -> Vec<Entry> {
-    let mut entries = areas(client).await;
-    entries.extend(articles(client).await);
-    entries.extend(subscriptions(client).await);
+/// Everything that PostgreSQL holds in the end, but for what `verify` says. `of`: of these areas alone, where others have
+/// areas of their own; what leaders wrote is read in any case.
+pub async fn state(client: &Client, of: Option<&[i64]>) -> Vec<Entry> {
+    let mut entries = areas(client, of).await;
+    entries.extend(articles(client, of).await);
+    entries.extend(subscriptions(client, of).await);
     entries.extend(leader_writes(client).await);
     entries
 }
 
-async fn areas(client: &Client) -> Vec<Entry> {
+async fn areas(client: &Client, of: Option<&[i64]>) -> Vec<Entry> {
     let heads = "select a.area_id, a.name, h.last_seq, h.expired_through
-                   from areas a join heads h using (area_id) order by 1";
+                   from areas a join heads h using (area_id)
+                  where $1::bigint[] is null or a.area_id = any($1) order by 1";
     let area = |row: tokio_postgres::Row| FinalArea {
         area: row.get(0),
         name: row.get(1),
@@ -23,13 +25,14 @@ async fn areas(client: &Client) -> Vec<Entry> {
         expired_through: row.get(3),
         verified: None,
     };
-    client.query(heads, &[]).await.unwrap().into_iter().map(area).map(Entry::Area).collect()
+    client.query(heads, &[&of]).await.unwrap().into_iter().map(area).map(Entry::Area).collect()
 }
 
-async fn articles(client: &Client) -> Vec<Entry> {
+async fn articles(client: &Client, of: Option<&[i64]>) -> Vec<Entry> {
     let log =
         "select x.area_id, x.seq, x.id, u.name, x.state, x.body_hash, sha256(convert_to(x.body, 'UTF8'))
-                 from articles x join users u on u.user_id = x.author_id order by x.area_id, x.seq";
+                 from articles x join users u on u.user_id = x.author_id
+                where $1::bigint[] is null or x.area_id = any($1) order by x.area_id, x.seq";
     let article = |row: tokio_postgres::Row| FinalArticle {
         area: row.get(0),
         seq: row.get(1),
@@ -43,18 +46,25 @@ async fn articles(client: &Client) -> Vec<Entry> {
         hash: shortened(row.get(5)),
         body_hash: row.get::<_, Option<&[u8]>>(6).map(shortened),
     };
-    client.query(log, &[]).await.unwrap().into_iter().map(article).map(Entry::Article).collect()
+    client.query(log, &[&of]).await.unwrap().into_iter().map(article).map(Entry::Article).collect()
 }
 
-async fn subscriptions(client: &Client) -> Vec<Entry> {
+async fn subscriptions(client: &Client, of: Option<&[i64]>) -> Vec<Entry> {
     let cursors = "select u.name, s.area_id, s.cursor from subscriptions s join users u using (user_id)
-                    where s.ended_at is null order by 1, 2";
+                    where s.ended_at is null and ($1::bigint[] is null or s.area_id = any($1)) order by 1, 2";
     let subscription = |row: tokio_postgres::Row| FinalSubscription {
         user: row.get(0),
         area: row.get(1),
         cursor: row.get(2),
     };
-    client.query(cursors, &[]).await.unwrap().into_iter().map(subscription).map(Entry::Subscription).collect()
+    client
+        .query(cursors, &[&of])
+        .await
+        .unwrap()
+        .into_iter()
+        .map(subscription)
+        .map(Entry::Subscription)
+        .collect()
 }
 
 /// What leaders wrote, each table in the order in which it was written.

@@ -78,6 +78,9 @@ pub enum Asked {
     Undo {
         area: i64,
     },
+    LogIn,
+    /// Of a process that follows: it ended, and nobody had told it to.
+    Follow,
     EndSession {
         session: i64,
     },
@@ -178,6 +181,9 @@ pub struct Given {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     pub what: String,
+    /// The database was away on purpose: operations may say so, within their deadline.
+    #[serde(default)]
+    pub without_database: bool,
     pub began_us: u64,
     /// When it was over: continued, let through, or serving again.
     pub ended_us: u64,

@@ -72,9 +72,25 @@ impl Recorder {
         self.entries.lock().unwrap().clone()
     }
 
+    /// What there is so far of everything that began, or was shown, from this time on.
+    pub fn since(&self, from_us: u64) -> Vec<Entry> {
+        let entries = self.entries.lock().unwrap();
+        let is_before = |entry: &Entry| match entry {
+            Entry::Operation(one) => one.began_us < from_us,
+            Entry::Delivery(one) => one.at_us < from_us,
+            _ => false,
+        };
+        let from = entries.iter().rposition(is_before).map_or(0, |at| at + 1);
+        entries[from..].to_vec()
+    }
+
     /// Whatever panics until this is dropped, the history so far is kept.
     pub fn kept_in_a_panic(&self, name: &str, seed: u64) -> KeptInPanic {
-        KeptInPanic { recorder: self.clone(), path: file::kept(name, seed) }
+        self.kept_in_a_panic_at(file::kept(name, seed))
+    }
+
+    pub fn kept_in_a_panic_at(&self, path: PathBuf) -> KeptInPanic {
+        KeptInPanic { recorder: self.clone(), path }
     }
 
     /// Looks at what there is so far.

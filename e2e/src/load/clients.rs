@@ -1,13 +1,12 @@
 //! Real processes of the client: `gaceta follow`, killed with -9 and started again, and `gaceta post`, one process for each
 //! post, killed now and then, with its outbox resumed.
 
-use super::{Area, Scene, subscriptions, text};
+use super::{Area, OPERATION_WAIT, Scene, cursor, subscriptions, text};
 use crate::gaceta::Gaceta;
-use crate::history::{Asked, By, Delivery, Given, Outcome, Reading, Why, hash};
+use crate::history::{Asked, By, Delivery, Entry, Given, Operation, Outcome, Reading, Why, hash};
 use crate::person::Person;
 use crate::processes::Process;
 use crate::seed::Chance;
-use crate::service::PASSWORD;
 use client::exit;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -24,23 +23,32 @@ const LIFE_MS: (u64, u64) = (4_000, 15_000);
 const KILLS_ONE_IN: usize = 6;
 /// Most of them have sent their post by then, and some have their answer.
 const KILLED_AFTER_MS: (u64, u64) = (5, 120);
+/// As long as the operations of those who are no process (`OPERATION_WAIT`).
+const TIMEOUT: &str = "10s";
 /// A process is costly on a small machine.
 const PAUSE_MS: (u64, u64) = (300, 1_200);
 
 /// The same person at a shell, with a session of his own there.
-async fn at_shell(scene: &Scene, person: &Person) -> Gaceta {
-    Gaceta::at_all(&scene.agents).log_in(&person.name, PASSWORD).await
+pub async fn at_shell(scene: &Scene, person: &Person) -> Gaceta {
+    let shell = Gaceta::at_all(&scene.place.agents);
+    loop {
+        let ran = shell.try_log_in(&person.name, &scene.place.password).await;
+        match ran.code {
+            Some(0) => return shell,
+            Some(code) if code == i32::from(exit::UNAVAILABLE) => {}
+            _ => panic!("{ran:?}"),
+        }
+    }
 }
 
-pub async fn follow(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chance: Chance) {
-    let shell = at_shell(&scene, &person).await;
+pub async fn follow(scene: Arc<Scene>, person: Person, shell: Gaceta, areas: Vec<Area>, mut chance: Chance) {
     let caller = scene.caller(&person);
     let mut shown: HashMap<i64, Seq> = HashMap::new();
     let mut why = Why::Begin;
     loop {
         let subscriptions = subscriptions(&caller).await;
         for area in &areas {
-            let cursor = subscriptions.iter().find(|one| one.area_id == area.id).unwrap().cursor;
+            let cursor = cursor(&subscriptions, area);
             shown.entry(area.id.0).or_insert(cursor);
             scene.recorder.reading(Reading {
                 reader: person.name.clone(),
@@ -53,20 +61,21 @@ pub async fn follow(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut cha
             });
         }
         why = Why::Crash;
-        let mut args = vec!["--json", "follow"];
+        let mut args = vec!["--json", "--timeout", TIMEOUT, "follow"];
         args.extend(areas.iter().map(|area| area.name.as_str()));
         let started_us = scene.recorder.now_us();
         let mut process = Process::start("follow", shell.command(&args));
         let life = sleep(chance.ms(LIFE_MS.0, LIFE_MS.1));
-        let ended = watch(&scene, &person, started_us, &mut process, &mut shown, life).await;
-        if ended {
-            // Told to end it marks what it has shown.
-            process.signal(Signal::TERM);
-            process.end().await;
-            return;
-        }
-        if !process.has_ended() {
-            process.kill().await;
+        match watch(&scene, &person, started_us, &mut process, &mut shown, life).await {
+            Over::AllSeen => {
+                // Told to end it marks what it has shown.
+                process.signal(Signal::TERM);
+                process.end().await;
+                return;
+            }
+            Over::Life if !process.has_ended() => process.kill().await,
+            Over::Life => {}
+            Over::Itself => ended_by_itself(&scene, &person, started_us, &mut process).await,
         }
         while let Some(line) = process.next_line().await {
             take(&scene, &person, started_us, &line, &mut shown); // what it had printed was shown
@@ -74,7 +83,32 @@ pub async fn follow(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut cha
     }
 }
 
-/// Until its life is over, or (`true`) everything is seen.
+/// Why a process that follows is watched no more.
+enum Over {
+    AllSeen,
+    Life,
+    Itself,
+}
+
+/// Nobody told it to: an operation of the client that failed. It begins with the process, if that never came to follow.
+async fn ended_by_itself(scene: &Scene, person: &Person, started_us: u64, process: &mut Process) {
+    let code = process.end().await.code();
+    let ended_us = scene.recorder.now_us();
+    let has_followed = ended_us - started_us > OPERATION_WAIT.as_micros() as u64;
+    let why = format!("gaceta follow ended with {code:?}: {}", process.log());
+    let is_unavailable = code == Some(i32::from(exit::UNAVAILABLE));
+    scene.recorder.put(Entry::Operation(Operation {
+        who: person.name.clone(),
+        session: person.session_id,
+        is_attempt: false,
+        began_us: if has_followed { ended_us } else { started_us },
+        ended_us: Some(ended_us),
+        asked: Asked::Follow,
+        outcome: if is_unavailable { Outcome::Unknown(why) } else { Outcome::Failed(why) },
+    }));
+}
+
+/// Until its life is over, or everything is seen.
 async fn watch(
     scene: &Scene,
     person: &Person,
@@ -82,21 +116,21 @@ async fn watch(
     process: &mut Process,
     shown: &mut HashMap<i64, Seq>,
     life: tokio::time::Sleep,
-) -> bool {
+) -> Over {
     let give_up = scene.quiet_for_too_long();
     tokio::pin!(life, give_up);
     let mut heads = scene.heads.subscribe();
     loop {
         if scene.has_seen_all(shown.iter().map(|(area, seq)| (*area, *seq))) {
-            return true;
+            return Over::AllSeen;
         }
         tokio::select! {
             line = process.next_line() => match line {
                 Some(line) => take(scene, person, started_us, &line, shown),
-                None => return false,
+                None => return Over::Itself,
             },
-            () = &mut life, if scene.crowd.has_crashes && !scene.stop.is_cancelled() => return false,
-            () = &mut give_up => return true,
+            () = &mut life, if scene.crowd.has_crashes && !scene.stop.is_cancelled() => return Over::Life,
+            () = &mut give_up => return Over::AllSeen,
             _ = heads.changed() => {}
         }
     }
@@ -132,8 +166,7 @@ fn take(scene: &Scene, person: &Person, started_us: u64, line: &str, shown: &mut
     });
 }
 
-pub async fn post(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chance: Chance) {
-    let shell = at_shell(&scene, &person).await;
+pub async fn post(scene: Arc<Scene>, person: Person, shell: Gaceta, areas: Vec<Area>, mut chance: Chance) {
     let mut pending: Option<(Area, Uuid, u64)> = None;
     loop {
         if let Some((area, id, hash)) = pending.clone() {
@@ -178,7 +211,7 @@ async fn send(
         None if !args.contains(&"--resume") => scene.recorder.begin(&person.name, person.session_id, asked),
         _ => scene.recorder.attempt(&person.name, person.session_id, asked),
     };
-    let args = [&["--json", "--timeout", "10s"], args].concat();
+    let args = [&["--json", "--timeout", TIMEOUT], args].concat();
     let Some(killed_after) = killed_after else {
         let ran = shell.run_with(&args, "").await;
         let answer: Option<Value> = serde_json::from_str(&ran.stdout).ok();

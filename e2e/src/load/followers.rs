@@ -1,12 +1,11 @@
 //! Who follows some areas through whatever node answers, acknowledging with each poll what the last one showed.
 
-use super::{Area, Scene, given, subscriptions};
+use super::{Area, Scene, cursor, given, subscriptions};
 use crate::caller::Caller;
 use crate::history::{Asked, By, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,7 +27,7 @@ struct Follower<'a> {
     places: Vec<FollowArea>,
     /// What the service acknowledged as marked, by area.
     marked: HashMap<i64, Seq>,
-    nodes: Vec<SocketAddr>,
+    nodes: Vec<String>,
     reading_id: Uuid,
 }
 
@@ -65,7 +64,7 @@ impl Follower<'_> {
         self.reading_id = Uuid::now_v7();
         self.places = vec![];
         for area in areas {
-            let cursor = subscriptions.iter().find(|one| one.area_id == area.id).unwrap().cursor;
+            let cursor = cursor(&subscriptions, area);
             self.places.push(FollowArea { area_id: area.id, after: cursor, shown: None });
             let marked = self.marked.get(&area.id.0).copied().unwrap_or(cursor);
             self.scene.recorder.reading(Reading {
@@ -84,13 +83,13 @@ impl Follower<'_> {
         if self.nodes.is_empty() {
             self.find_nodes(areas, chance).await;
         }
-        let Some(node) = self.nodes.first().copied() else { return pause().await };
+        let Some(node) = self.nodes.first().cloned() else { return pause().await };
         let may_crash = self.scene.crowd.has_crashes && !self.scene.stop.is_cancelled();
         if may_crash && chance.one_in(CRASHES_ONE_IN) {
-            return self.crash(areas, node).await;
+            return self.crash(areas, &node).await;
         }
         let asked_us = self.scene.recorder.now_us();
-        match ask(node, self.person, self.request()).await {
+        match ask(&node, self.person, self.request()).await {
             Ok((pages, _)) => {
                 for place in &mut self.places {
                     let Some(shown) = place.shown.take() else { continue };
@@ -118,7 +117,7 @@ impl Follower<'_> {
     }
 
     /// As if killed: a poll may be on its way, and what was shown and not marked is forgotten.
-    async fn crash(&mut self, areas: &[Area], node: SocketAddr) {
+    async fn crash(&mut self, areas: &[Area], node: &str) {
         let request = self.request();
         let cut = Duration::from_millis(u64::from(self.reading_id.as_bytes()[15]) / 8);
         let _ = tokio::time::timeout(cut, ask(node, self.person, request)).await;
@@ -127,8 +126,7 @@ impl Follower<'_> {
 
     async fn find_nodes(&mut self, areas: &[Area], chance: &mut Chance) {
         let area = chance.pick(areas).unwrap();
-        let found = self.caller.where_is(&area.name).await.unwrap_or_default();
-        self.nodes = found.iter().filter_map(|address| address.parse().ok()).collect();
+        self.nodes = self.caller.where_is(&area.name).await.unwrap_or_default();
         let first = chance.below(self.nodes.len());
         self.nodes.rotate_left(first); // any node serves any area
     }
@@ -168,7 +166,7 @@ pub fn delivery(reader: &str, session: i64, asked_us: u64, page: &Page) -> Deliv
 type Followed = (Vec<Page>, Vec<wire::FollowEnded>);
 
 /// One long poll at this node.
-pub async fn ask(node: SocketAddr, person: &Person, request: NodeRequest) -> Result<Followed, ErrorReply> {
+pub async fn ask(node: &str, person: &Person, request: NodeRequest) -> Result<Followed, ErrorReply> {
     match ask_node(node, person, request, WAIT_MS + MARGIN_MS).await? {
         NodeReply::Followed { pages, ended } => Ok((pages, ended)),
         other => panic!("{other:?}"),
@@ -177,7 +175,7 @@ pub async fn ask(node: SocketAddr, person: &Person, request: NodeRequest) -> Res
 
 /// One request to this node, which has so long to answer.
 pub async fn ask_node(
-    node: SocketAddr,
+    node: &str,
     person: &Person,
     request: NodeRequest,
     wait_ms: u32,

@@ -2,13 +2,11 @@
 
 use super::followers::{self, ask_node, delivery};
 use super::writers::post_at;
-use super::{Area, OPERATION_WAIT, Scene, definite, outcome, outcome_of_reply, text};
+use super::{Area, Scene, definite, outcome, outcome_of_reply, text};
 use crate::caller::Caller;
 use crate::history::{Asked, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause};
 use crate::seed::Chance;
-use crate::service::PASSWORD;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -22,38 +20,39 @@ const ATTEMPTS_AFTER: usize = 2;
 
 /// A session after the other. `keeper` is the session that ends them.
 pub async fn come_and_go(scene: Arc<Scene>, keeper: Person, areas: Vec<Area>, mut chance: Chance) {
-    let caller = Caller::new(&keeper, &scene.agents, OPERATION_WAIT);
+    let caller = scene.caller(&keeper);
     let mut visit = 0;
     while !scene.stop.is_cancelled() {
         visit += 1;
-        let guest = log_in(&scene, &keeper, &mut chance).await;
+        let guest = log_in(&scene, &keeper).await;
         let area = chance.pick(&areas).unwrap().clone();
         let name = format!("{} visit {visit}", keeper.name);
         let following = tokio::spawn(follow(scene.clone(), guest.clone(), name, area.clone()));
         for _ in 0..chance.below(8) {
-            let node = *chance.pick(&scene.nodes).unwrap();
-            post(&scene, &guest, node, &area, &mut chance).await;
+            let node = chance.pick(&scene.nodes()).unwrap().clone();
+            post(&scene, &guest, &node, &area, &mut chance).await;
             sleep(chance.ms(50, 400)).await;
         }
         end_session(&scene, &caller, &guest).await;
         for _ in 0..ATTEMPTS_AFTER {
-            for node in scene.nodes.clone() {
-                post(&scene, &guest, node, &area, &mut chance).await;
-                read(&scene, &guest, node, &area).await;
+            for node in scene.nodes() {
+                post(&scene, &guest, &node, &area, &mut chance).await;
+                read(&scene, &guest, &node, &area).await;
             }
         }
         following.await.unwrap();
     }
 }
 
-async fn log_in(scene: &Scene, keeper: &Person, chance: &mut Chance) -> Person {
+async fn log_in(scene: &Scene, keeper: &Person) -> Person {
     loop {
-        let agent = *chance.pick(&scene.agents).unwrap();
-        match Person::log_in(agent, &scene.nodes, &keeper.name, PASSWORD).await {
-            Ok(person) => return person,
-            Err(error) if error.code.is_retryable() => pause().await,
-            Err(error) => panic!("{}: {error:?}", keeper.name),
+        let begun = scene.recorder.begin(&keeper.name, keeper.session_id, Asked::LogIn);
+        let guest = scene.place.log_in(&keeper.name, &scene.place.password).await;
+        begun.end(outcome(&guest, |_| Outcome::Done));
+        if let Some(guest) = definite(guest) {
+            return guest.unwrap_or_else(|failure| panic!("{}: {failure}", keeper.name));
         }
+        pause().await;
     }
 }
 
@@ -72,12 +71,12 @@ async fn end_session(scene: &Scene, caller: &Caller, guest: &Person) {
     }
 }
 
-async fn post(scene: &Scene, guest: &Person, node: SocketAddr, area: &Area, chance: &mut Chance) {
+async fn post(scene: &Scene, guest: &Person, node: &str, area: &Area, chance: &mut Chance) {
     let id = Uuid::now_v7();
     post_at(scene, guest, node, Post { area_id: area.id, id, body: text(id, chance) }).await;
 }
 
-async fn read(scene: &Scene, guest: &Person, node: SocketAddr, area: &Area) {
+async fn read(scene: &Scene, guest: &Person, node: &str, area: &Area) {
     let begun = scene.recorder.attempt(&guest.name, guest.session_id, Asked::Read { area: area.id.0 });
     let request = NodeRequest::Read { area_id: area.id, from: ReadFrom::Start, limit: 1, shown: None };
     let read = ask_node(node, guest, request, ATTEMPT_WAIT_MS).await;
@@ -86,10 +85,12 @@ async fn read(scene: &Scene, guest: &Person, node: SocketAddr, area: &Area) {
 
 /// From the head, without marks: until the session is refused.
 async fn follow(scene: Arc<Scene>, guest: Person, name: String, area: Area) {
-    let mut node = 0;
+    let mut round = 0;
     let mut place = None;
     loop {
-        node = (node + 1) % scene.nodes.len();
+        round += 1;
+        let nodes = scene.nodes();
+        let node = &nodes[round % nodes.len()];
         let Some(after) = place else {
             // Where the area ends now: a page of nothing tells it.
             let request = NodeRequest::Read {
@@ -98,7 +99,7 @@ async fn follow(scene: Arc<Scene>, guest: Person, name: String, area: Area) {
                 limit: 1,
                 shown: None,
             };
-            match ask_node(scene.nodes[node], &guest, request, ATTEMPT_WAIT_MS).await {
+            match ask_node(node, &guest, request, ATTEMPT_WAIT_MS).await {
                 Ok(NodeReply::Page(page)) => {
                     let (reader, session) = (name.clone(), guest.session_id);
                     let (at_us, start) = (scene.recorder.now_us(), page.last_seq);
@@ -116,7 +117,7 @@ async fn follow(scene: Arc<Scene>, guest: Person, name: String, area: Area) {
         let areas = vec![FollowArea { area_id: area.id, after, shown: None }];
         let asked_us = scene.recorder.now_us();
         let request = NodeRequest::Follow { areas, wait_ms: FOLLOW_WAIT_MS };
-        match followers::ask(scene.nodes[node], &guest, request).await {
+        match followers::ask(node, &guest, request).await {
             Ok((pages, _)) => {
                 for page in pages {
                     place = Some(page.upto);

@@ -5,15 +5,19 @@
 //! - [`followers`]: long polls from node to node; now and then one crashes, and goes on from its cursor.
 //! - [`readers`]: read, mark, undo, catch up.
 //! - [`guests`]: sessions that are ended while they post and follow.
+//! - [`crowd`]: how many of each. [`place`]: where they go, and their way in. [`setup`]: what they find there.
 //! - [`clients`]: real client processes, for posts and for following, killed with -9 now and then.
 //!
 //! They are told twice: to stop changing anything, and then, with the heads of all areas, to go on until they have seen
 //! everything, and end.
 
 pub mod clients;
+pub mod crowd;
 pub mod followers;
 pub mod guests;
+pub mod place;
 pub mod readers;
+pub mod setup;
 pub mod writers;
 
 use crate::caller::Caller;
@@ -22,17 +26,17 @@ use crate::history::{AreaKeep, Asked, Entry, Given, Outcome, Reading, Why, hash}
 use crate::person::{Person, pause};
 use crate::seed::Chance;
 use client::exit::Failure;
+pub use crowd::Crowd;
+use place::{Place, live_nodes, surely, watch_nodes};
+use setup::{are_at_work, area_add, keep, some, subscribe};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wire::{
-    AdminRequest, AreaId, AreaSettings, Article, ErrorReply, Keep, Seq, SettingChange, SubscriptionSummary,
-};
+use wire::{AdminRequest, AreaId, Article, ErrorReply, Keep, Seq, SettingChange, SubscriptionSummary};
 
 /// One operation of the client with all its repeats, as `--timeout` bounds it.
 pub const OPERATION_WAIT: Duration = Duration::from_secs(10);
@@ -43,53 +47,10 @@ const EXPIRING_ONE_IN: usize = 4;
 const KEPT: u64 = 5;
 /// What nobody reads would be kept for a year: here so long, so that it expires for those who were away for a moment, too.
 const KEPT_UNREAD: &str = "1s";
+/// Whether everybody has begun is looked at this often.
+const AT_WORK_LOOK: Duration = Duration::from_millis(100);
 /// How long those who change something may take to end once they are told to: their operations and pauses end by themselves.
 const END_WAIT: Duration = Duration::from_secs(60);
-
-/// How many of each.
-#[derive(Debug, Clone)]
-pub struct Crowd {
-    pub areas: usize,
-    pub writers: usize,
-    pub followers: usize,
-    pub readers: usize,
-    pub guests: usize,
-    /// Writers who send each post through all nodes at the same time.
-    pub twins: usize,
-    /// Followers and writers that are processes of the client.
-    pub follow_processes: usize,
-    pub post_processes: usize,
-    /// Whether followers and processes of the client are killed now and then.
-    pub has_crashes: bool,
-    /// A writer's pause between two posts, in milliseconds.
-    pub pause_ms: (u64, u64),
-    /// How long readers may take to see everything once all is well. It decides nothing but when to give up.
-    pub quiet_wait: Duration,
-}
-
-impl Crowd {
-    /// What the targets ask for: at least 8 writers, 32 followers, 16 areas. The pauses leave room on two busy cores.
-    pub fn whole() -> Self {
-        Self { has_crashes: true, ..Self::steady() }
-    }
-
-    /// The same, without accidents of their own: where what the service does to people is measured.
-    pub fn steady() -> Self {
-        Self {
-            areas: 16,
-            writers: 7,
-            followers: 26,
-            readers: 3,
-            guests: 2,
-            twins: 1,
-            follow_processes: 6,
-            post_processes: 2,
-            has_crashes: false,
-            pause_ms: (60, 500),
-            quiet_wait: Duration::from_secs(60),
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 pub struct Area {
@@ -100,8 +61,9 @@ pub struct Area {
 /// What everybody knows.
 pub struct Scene {
     pub recorder: Recorder,
-    pub agents: Vec<SocketAddr>,
-    pub nodes: Vec<SocketAddr>,
+    pub place: Place,
+    /// Those that there are now, as far as is known; never none.
+    pub nodes: Mutex<Vec<String>>,
     pub areas: Vec<Area>,
     pub crowd: Crowd,
     /// Acknowledged posts: area, number, author. For those who delete.
@@ -118,59 +80,65 @@ pub struct Load {
     pub people: Vec<Person>,
     /// Is subscribed to everything, and only asks, in the end, whether anything is missing.
     pub auditor: Person,
-    admin: Person,
+    admin: Caller,
+    /// Who looks which nodes there are.
+    _looking: JoinSet<()>,
     changing: JoinSet<()>,
     reading: JoinSet<()>,
 }
 
 impl Load {
-    /// Makes the areas and the people, and lets them begin.
+    /// Makes the areas and the people, and lets them begin. Fails when the service refuses something, or does nothing for a
+    /// minute.
     pub async fn start(
         recorder: Recorder,
-        agents: Vec<SocketAddr>,
-        nodes: Vec<SocketAddr>,
+        place: Place,
         crowd: Crowd,
         chance: &Chance,
-    ) -> Self {
-        let admin = Person::log_in(agents[0], &nodes, agent::FIRST_ADMIN, crate::service::PASSWORD);
-        let admin = admin.await.unwrap();
+    ) -> Result<Self, Failure> {
+        let administrator = place.admin().await?;
+        let admin = Caller::new(&administrator, &place.agents, OPERATION_WAIT);
         let mut areas = vec![];
         for number in 1..=crowd.areas {
-            let name = format!("area {number}");
-            let id = admin.area_add(&name).await;
-            let area = Area { id, name };
+            let area = area_add(&admin, format!("{}area {number}", place.prefix)).await?;
             if number % EXPIRING_ONE_IN == 0 {
-                recorder.put(Entry::Keep(AreaKeep { area: id.0, count: KEPT as i64 }));
-                keep(&admin, &area, Keep::Limit(KEPT)).await;
+                recorder.put(Entry::Keep(AreaKeep { area: area.id.0, count: KEPT as i64 }));
+                keep(&admin, &area, Keep::Limit(KEPT)).await?;
             }
             areas.push(area);
         }
         let kept_unread = SettingChange { name: "keep_unread_s_max".into(), value: Some(KEPT_UNREAD.into()) };
         let change = AdminRequest::SettingsChange { changes: vec![kept_unread], expected_version: None };
-        admin.administrate(change).await.unwrap();
+        surely(async || admin.administrate(change.clone()).await).await?;
+        let nodes = match &place.nodes {
+            Some(nodes) => nodes.clone(),
+            None => surely(async || some(live_nodes(&admin).await?)).await?,
+        };
         let scene = Arc::new(Scene {
             recorder,
-            agents,
-            nodes,
+            place,
+            nodes: Mutex::new(nodes),
             areas,
             crowd,
             posted: Mutex::default(),
             stop: CancellationToken::new(),
             heads: watch::channel(None).0,
         });
-        let auditor = Person::join(scene.agents[0], &scene.nodes, "auditor").await;
-        for area in &scene.areas {
-            auditor.subscribe(area.id).await;
+        let mut looking = JoinSet::new();
+        if scene.place.nodes.is_none() {
+            looking.spawn(watch_nodes(scene.clone(), administrator));
         }
+        let auditor = scene.place.join("auditor").await?;
+        subscribe(&scene.caller(&auditor), &scene.areas).await?;
         scene.never_reads(&auditor).await;
         let people = vec![auditor.clone()];
         let (changing, reading) = (JoinSet::new(), JoinSet::new());
-        let mut load = Self { scene, people, auditor, admin, changing, reading };
-        load.fill(chance).await;
-        load
+        let mut load = Self { scene, people, auditor, admin, _looking: looking, changing, reading };
+        load.fill(chance).await?;
+        Ok(load)
     }
 
-    async fn fill(&mut self, chance: &Chance) {
+    async fn fill(&mut self, chance: &Chance) -> Result<(), Failure> {
         let Crowd { writers, followers, readers, guests, twins, follow_processes, post_processes, .. } =
             self.scene.crowd;
         let mut number = 0;
@@ -180,64 +148,78 @@ impl Load {
         };
         for of in 0..followers {
             let (name, mut own) = next("follower", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.person(&name, &mut own).await?;
             self.reading.spawn(followers::follow(self.scene.clone(), person, areas, own));
         }
         for of in 0..readers {
             let (name, mut own) = next("reader", of);
-            let (person, areas) = self.person(&name, &mut own).await;
+            let (person, areas) = self.person(&name, &mut own).await?;
             self.reading.spawn(readers::read(self.scene.clone(), person, areas, own));
         }
         for of in 0..follow_processes {
             let (name, mut own) = next("watcher", of);
-            let (person, areas) = self.person(&name, &mut own).await;
-            self.reading.spawn(clients::follow(self.scene.clone(), person, areas, own));
+            let (person, areas) = self.person(&name, &mut own).await?;
+            let shell = clients::at_shell(&self.scene, &person).await;
+            self.reading.spawn(clients::follow(self.scene.clone(), person, shell, areas, own));
         }
         for of in 0..guests {
             let (name, mut own) = next("guest", of);
-            let (person, areas) = self.writer(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await?;
             self.changing.spawn(guests::come_and_go(self.scene.clone(), person, areas, own));
         }
         for of in 0..post_processes {
             let (name, mut own) = next("poster", of);
-            let (person, areas) = self.writer(&name, &mut own).await;
-            self.changing.spawn(clients::post(self.scene.clone(), person, areas, own));
+            let (person, areas) = self.writer(&name, &mut own).await?;
+            let shell = clients::at_shell(&self.scene, &person).await;
+            self.changing.spawn(clients::post(self.scene.clone(), person, shell, areas, own));
         }
         for of in 0..writers {
             let (name, mut own) = next("writer", of);
-            let (person, areas) = self.writer(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await?;
             self.changing.spawn(writers::write(self.scene.clone(), person, areas, own));
         }
         for of in 0..twins {
             let (name, mut own) = next("twin", of);
-            let (person, areas) = self.writer(&name, &mut own).await;
+            let (person, areas) = self.writer(&name, &mut own).await?;
             self.changing.spawn(writers::write_twice(self.scene.clone(), person, areas, own));
         }
         let (name, mut own) = next("stranger", 0);
-        let (person, _) = self.writer(&name, &mut own).await;
+        let (person, _) = self.writer(&name, &mut own).await?;
         self.changing.spawn(writers::stranger(self.scene.clone(), person, own));
+        Ok(())
     }
 
     /// Somebody who reads nothing.
-    async fn writer(&mut self, name: &str, chance: &mut Chance) -> (Person, Vec<Area>) {
-        let (person, areas) = self.person(name, chance).await;
+    async fn writer(&mut self, name: &str, chance: &mut Chance) -> Result<(Person, Vec<Area>), Failure> {
+        let (person, areas) = self.person(name, chance).await?;
         self.scene.never_reads(&person).await;
-        (person, areas)
+        Ok((person, areas))
     }
 
     /// Somebody with some areas of his own choice.
-    async fn person(&mut self, name: &str, chance: &mut Chance) -> (Person, Vec<Area>) {
+    async fn person(&mut self, name: &str, chance: &mut Chance) -> Result<(Person, Vec<Area>), Failure> {
         let scene = &self.scene;
-        let person = Person::join(scene.agents[0], &scene.nodes, name).await;
+        let person = scene.place.join(name).await?;
         let mut areas = scene.areas.clone();
         while areas.len() > AREAS_EACH {
             areas.swap_remove(chance.below(areas.len()));
         }
-        for area in &areas {
-            person.subscribe(area.id).await;
-        }
+        subscribe(&scene.caller(&person), &areas).await?;
         self.people.push(person.clone());
-        (person, areas)
+        Ok((person, areas))
+    }
+
+    /// Waits until everybody has done something, and something was shown by the client's own program.
+    pub async fn at_work(&self) {
+        while !self.scene.recorder.look(|entries| are_at_work(entries, &self.people[1..], &self.scene.crowd))
+        {
+            tokio::time::sleep(AT_WORK_LOOK).await;
+        }
+    }
+
+    /// The ids of the areas that were made.
+    pub fn area_ids(&self) -> Vec<i64> {
+        self.scene.areas.iter().map(|area| area.id.0).collect()
     }
 
     /// Nobody changes anything any more, when this returns; and nothing expires.
@@ -245,7 +227,7 @@ impl Load {
         self.scene.stop.cancel();
         all_end(&mut self.changing, END_WAIT).await;
         for area in &self.scene.areas {
-            keep(&self.admin, area, Keep::Forever).await;
+            keep(&self.admin, area, Keep::Forever).await.unwrap();
         }
     }
 
@@ -258,7 +240,7 @@ impl Load {
     /// What everybody is told to be unread, now that nothing changes.
     pub async fn ask_unread(&self) {
         for person in &self.people {
-            let caller = Caller::new(person, &self.scene.agents, OPERATION_WAIT);
+            let caller = self.scene.caller(person);
             for one in subscriptions(&caller).await {
                 let asked = Asked::QuietUnread { area: one.area_id.0 };
                 let begun = self.scene.recorder.begin(&person.name, person.session_id, asked);
@@ -277,7 +259,7 @@ impl Scene {
 
     /// Writes down where somebody stands who will never read.
     async fn never_reads(&self, person: &Person) {
-        for subscription in person.subscriptions().await {
+        for subscription in subscriptions(&self.caller(person)).await {
             self.recorder.reading(Reading {
                 reader: person.name.clone(),
                 session: person.session_id,
@@ -291,7 +273,12 @@ impl Scene {
     }
 
     pub fn caller(&self, person: &Person) -> Caller {
-        Caller::new(person, &self.agents, OPERATION_WAIT)
+        Caller::new(person, &self.place.agents, OPERATION_WAIT)
+    }
+
+    /// Those that there are now, as far as is known.
+    pub fn nodes(&self) -> Vec<String> {
+        self.nodes.lock().unwrap().clone()
     }
 
     pub fn area_named(&self, name: &str) -> i64 {
@@ -304,11 +291,6 @@ impl Scene {
         let _ = heads.wait_for(Option::is_some).await;
         tokio::time::sleep(self.crowd.quiet_wait).await;
     }
-}
-
-async fn keep(admin: &Person, area: &Area, count: Keep) {
-    let settings = AreaSettings { keep_count: Some(count), ..AreaSettings::default() };
-    admin.administrate(AdminRequest::AreaSet { name: area.name.clone(), settings }).await.unwrap();
 }
 
 /// A panic of one of them goes on here, and one who never ends is one, too.
@@ -354,10 +336,16 @@ pub fn definite<T>(result: Result<T, Failure>) -> Option<Result<T, Failure>> {
 pub async fn subscriptions(caller: &Caller) -> Vec<SubscriptionSummary> {
     loop {
         if let Some(subscriptions) = definite(caller.subscriptions().await) {
-            return subscriptions.unwrap();
+            return subscriptions.unwrap_or_else(|failure| panic!("{}: {failure}", caller.name));
         }
         pause().await;
     }
+}
+
+/// Where somebody stands in an area that he is subscribed to.
+pub fn cursor(subscriptions: &[SubscriptionSummary], area: &Area) -> Seq {
+    let own = subscriptions.iter().find(|one| one.area_id == area.id);
+    own.unwrap_or_else(|| panic!("a subscription to {} is gone", area.name)).cursor
 }
 
 pub fn given(article: &Article) -> Given {

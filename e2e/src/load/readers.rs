@@ -1,7 +1,7 @@
 //! Who reads page by page and marks what was shown; and sometimes takes it back, or catches up.
 
 use super::followers::delivery;
-use super::{Area, Scene, definite, outcome};
+use super::{Area, Scene, cursor, definite, outcome, subscriptions};
 use crate::caller::Caller;
 use crate::history::{Asked, By, Delivery, Outcome, Reading, Why};
 use crate::person::{Person, pause, shown};
@@ -29,7 +29,7 @@ pub async fn read(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mut chanc
     let mut reader =
         Reader { scene: &scene, person: &person, caller: scene.caller(&person), shown: HashMap::new() };
     for area in &areas {
-        let cursor = person.subscription(area.id).await.cursor;
+        let cursor = cursor(&subscriptions(&reader.caller).await, area);
         reader.begin(area, Why::Begin, cursor);
     }
     while !scene.stop.is_cancelled() {

@@ -8,7 +8,6 @@ use crate::history::{Asked, Outcome, hash};
 use crate::person::Person;
 use crate::seed::Chance;
 use client::exit::Failure;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -79,9 +78,9 @@ pub async fn write_twice(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mu
         let area = chance.pick(&areas).unwrap();
         let id = Uuid::now_v7();
         let post = Post { area_id: area.id, id, body: text(id, &mut chance) };
-        let sent = scene.nodes.clone().into_iter().map(|node| {
+        let sent = scene.nodes().into_iter().map(|node| {
             let (scene, person, post) = (scene.clone(), person.clone(), post.clone());
-            async move { post_at(&scene, &person, node, post).await }
+            async move { post_at(&scene, &person, &node, post).await }
         });
         at_once(sent).await;
         sleep(chance.ms(scene.crowd.pause_ms.0, scene.crowd.pause_ms.1)).await;
@@ -89,7 +88,7 @@ pub async fn write_twice(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mu
 }
 
 /// One attempt at one node.
-pub async fn post_at(scene: &Scene, person: &Person, node: SocketAddr, post: Post) {
+pub async fn post_at(scene: &Scene, person: &Person, node: &str, post: Post) {
     let asked = Asked::Post { area: post.area_id.0, id: post.id, hash: hash(&post.body) };
     let begun = scene.recorder.attempt(&person.name, person.session_id, asked);
     let posted = ask_node(node, person, NodeRequest::Post { posts: vec![post] }, ATTEMPT_WAIT_MS).await;

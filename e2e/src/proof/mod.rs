@@ -2,18 +2,23 @@
 //!
 //! - [`scenarios`]: killed, paused and rolled servers, and minutes of random faults.
 //! - [`network`]: network namespaces with a firewall, and clocks that are wrong; needs root.
+//! - [`against`]: load on a service that runs elsewhere, while others do something to it.
 //! - [`table`]: what came of it.
 
+pub mod against;
 pub mod network;
 pub mod scenarios;
 pub mod table;
 
 use crate::chaos::{Judged, Plan};
 use crate::history::{Entry, file};
+use crate::load::Crowd;
 use crate::{check, seed};
+use against::{Against, Told};
 use clap::Parser;
 use std::path::PathBuf;
 use table::{Row, Verdict};
+use tokio::io::BufReader;
 
 /// Proves what Gaceta promises for the day when servers die, and prints a table of it
 #[derive(Debug, Clone, Parser)]
@@ -34,10 +39,33 @@ pub struct Args {
     /// Only the scenarios with this in their name
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
+
+    /// Start nothing: put the load on the service of these agents, as marks on standard input say what happens to it
+    #[arg(
+        long,
+        value_name = "HOST:PORT,…",
+        value_delimiter = ',',
+        requires = "database_url_file",
+        requires = "admin_password_file",
+        conflicts_with_all = ["minutes", "check", "only"]
+    )]
+    pub against: Vec<String>,
+
+    /// With --against: a file that holds the URL of its database
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// With --against: a file that holds the password of its administrator `admin`
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub admin_password_file: Option<PathBuf>,
+
+    /// With --against: write the history here, whatever came of it
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub history: Option<PathBuf>,
 }
 
-/// Runs what was asked for and tells it line by line; whether all of it is as promised.
-pub async fn run(args: Args, mut tell: impl FnMut(&str)) -> anyhow::Result<bool> {
+/// Runs what was asked for and tells it line by line, and apart from that what is wrong; whether all of it is as promised.
+pub async fn run(args: Args, mut tell: impl FnMut(&str), warn: impl FnMut(&str)) -> anyhow::Result<bool> {
     if let Some(path) = &args.check {
         let entries = file::read(path)?;
         let found = check::check(&entries);
@@ -49,6 +77,18 @@ pub async fn run(args: Args, mut tell: impl FnMut(&str)) -> anyhow::Result<bool>
         return Ok(found.is_empty());
     }
     let seed = args.seed.unwrap_or_else(seed::fresh);
+    if let (Some(url), Some(password)) = (&args.database_url_file, &args.admin_password_file) {
+        let against = Against {
+            database_url: server::options::secret(url)?,
+            admin_password: server::options::secret(password)?,
+            agents: args.against,
+            seed,
+            crowd: Crowd::lean(),
+            history: args.history,
+        };
+        let marks = BufReader::new(tokio::io::stdin());
+        return against::run(&against, marks, &mut Told { out: tell, err: warn }).await;
+    }
     tell(&format!("seed {seed}"));
     let mut rows: Vec<Row> = vec![];
     for name in scenarios::NAMES.iter().chain(&network::NAMES) {
