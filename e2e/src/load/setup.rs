@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 use wire::{AdminRequest, AgentReply, AreaSettings, ErrorCode, Keep, NodeRequest};
 
-pub async fn area_add(admin: &Caller, name: String) -> Result<Area, Failure> {
+pub(super) async fn area_add(admin: &Caller, name: String) -> Result<Area, Failure> {
     let (creation_id, settings) = (Uuid::now_v7(), AreaSettings::default());
     let request = AdminRequest::AreaAdd { creation_id, name: name.clone(), settings };
     match surely(async || admin.administrate(request.clone()).await).await? {
@@ -19,13 +19,13 @@ pub async fn area_add(admin: &Caller, name: String) -> Result<Area, Failure> {
     }
 }
 
-pub async fn keep(admin: &Caller, area: &Area, count: Keep) -> Result<(), Failure> {
+pub(super) async fn keep(admin: &Caller, area: &Area, count: Keep) -> Result<(), Failure> {
     let settings = AreaSettings { keep_count: Some(count), ..AreaSettings::default() };
     let request = AdminRequest::AreaSet { name: area.name.clone(), settings };
     surely(async || admin.administrate(request.clone()).await).await.map(drop)
 }
 
-pub async fn subscribe(caller: &Caller, areas: &[Area]) -> Result<(), Failure> {
+pub(super) async fn subscribe(caller: &Caller, areas: &[Area]) -> Result<(), Failure> {
     for area in areas {
         let request = NodeRequest::Subscribe { area_id: area.id, from_start: false };
         surely(async || caller.node(&area.name, request.clone()).await).await?;
@@ -34,7 +34,7 @@ pub async fn subscribe(caller: &Caller, areas: &[Area]) -> Result<(), Failure> {
 }
 
 /// At least one node: without any there is nobody to serve.
-pub fn some(nodes: Vec<String>) -> Result<Vec<String>, Failure> {
+pub(super) fn some(nodes: Vec<String>) -> Result<Vec<String>, Failure> {
     if nodes.is_empty() {
         Err(Failure::service(ErrorCode::Unavailable, "no node is live"))
     } else {
@@ -42,7 +42,7 @@ pub fn some(nodes: Vec<String>) -> Result<Vec<String>, Failure> {
     }
 }
 
-pub fn are_at_work(entries: &[Entry], people: &[Person], crowd: &Crowd) -> bool {
+pub(super) fn are_at_work(entries: &[Entry], people: &[Person], crowd: &Crowd) -> bool {
     let mut idle: HashSet<&str> = people.iter().map(|person| person.name.as_str()).collect();
     let mut is_shown = crowd.follow_processes == 0;
     for entry in entries {
