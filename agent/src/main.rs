@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use db::Db;
+use server::http::Started;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ struct Args {
 enum Command {
     /// Give access back: `admin` becomes an enabled administrator with the password in --admin-password-file
     AdminReset,
+    /// Ask the agent that serves --http on this machine for its health; exit code 0 if it is well
+    Healthcheck,
 }
 
 #[tokio::main]
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
     let result = match args.command {
         None => serve(args).await,
         Some(Command::AdminReset) => admin_reset(args).await,
+        Some(Command::Healthcheck) => server::http::check(args.options.http).await,
     };
     server::exit(result)
 }
@@ -59,11 +63,16 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let http = server::http::bind(args.options.http).await?;
     let shutdown = server::shutdown_on(&[SignalKind::terminate(), SignalKind::interrupt()])?;
 
+    let db = Db::new(&database_url)?;
+    let started = Started::default();
+    let http = http.map(|listener| {
+        tokio::spawn(server::http::serve(listener, db.clone(), started.clone(), shutdown.clone()))
+    });
+    let migrated = db::migrate::migrate_within(&database_url, args.options.database_wait());
     tokio::select! {
-        migrated = db::migrate::migrate(&database_url) => migrated.context("the database is not ready")?,
+        migrated = migrated => migrated.context("the database is not ready")?,
         () = shutdown.cancelled() => return Ok(()),
     }
-    let db = Db::new(&database_url)?;
     if let Some(password) = admin_password {
         let made = gaceta_agent::ensure_admin(&db, &password)
             .await
@@ -72,8 +81,8 @@ async fn serve(args: Args) -> anyhow::Result<()> {
             tracing::info!("the first administrator, `admin`, was made");
         }
     }
-    let http = http.map(|listener| tokio::spawn(server::http::serve(listener, db.clone(), shutdown.clone())));
     gaceta_agent::run(listener, db, gaceta_agent::Config::default(), shutdown, |address| {
+        started.now();
         server::ready(&format!("agent={address}"));
     })
     .await?;

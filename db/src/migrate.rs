@@ -15,7 +15,7 @@ const LOCK_ID: i64 = 422_382;
 /// How long an agent waits for another one that migrates: no migration of ours takes longer by far.
 const LOCK_WAIT_MS: u64 = 120_000;
 /// How long a node waits for an agent to migrate: an agent that starts beside it needs a few seconds.
-const SCHEMA_WAIT_MS: u64 = 30_000;
+pub const SCHEMA_WAIT: Duration = Duration::from_secs(30);
 const SCHEMA_POLL_MS: u64 = 100;
 /// How long an agent waits for a database that says that it is starting: both were started together, or it recovers.
 const START_WAIT_MS: u64 = 30_000;
@@ -23,7 +23,12 @@ const START_POLL_MS: u64 = 200;
 
 /// Applies what is missing. Refuses a database that is not UTF-8: bodies and names would be damaged.
 pub async fn migrate(database_url: &str) -> Result<()> {
-    let (mut client, connection) = connect_once_started(database_url).await?;
+    migrate_within(database_url, Duration::ZERO).await
+}
+
+/// The same, for a database that may still be on its way: one that cannot be reached is tried for so long.
+pub async fn migrate_within(database_url: &str, wait: Duration) -> Result<()> {
+    let (mut client, connection) = connect_once_started(database_url, wait).await?;
     let driver = tokio::spawn(connection);
     let result = migrate_with(&mut client).await;
     drop(client); // ends the connection, and with it the lock
@@ -31,15 +36,21 @@ pub async fn migrate(database_url: &str) -> Result<()> {
     result
 }
 
-/// Any other refusal is told at once: a wrong address does not become right.
-async fn connect_once_started(database_url: &str) -> Result<Connected> {
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(START_WAIT_MS);
+/// Whoever cannot be reached is waited for only where that was asked for: to a person who starts a server by hand a wrong
+/// address is told at once. Any other refusal is told at once always: a wrong password does not become right.
+async fn connect_once_started(database_url: &str, wait: Duration) -> Result<Connected> {
+    let begun = tokio::time::Instant::now();
+    let start_wait = wait.max(Duration::from_millis(START_WAIT_MS));
     let mut told = false;
     loop {
+        let waited = begun.elapsed();
         match connect(database_url).await {
-            Err(Error::Starting(reason)) if tokio::time::Instant::now() < deadline => {
+            Err(error)
+                if matches!(error, Error::Starting(_)) && waited < start_wait
+                    || matches!(error, Error::Unavailable(_)) && waited < wait =>
+            {
                 if !told {
-                    tracing::warn!(%reason, "waiting for the database, which is starting");
+                    tracing::warn!(%error, "waiting for the database");
                 }
                 told = true;
                 tokio::time::sleep(Duration::from_millis(START_POLL_MS)).await;
@@ -81,13 +92,8 @@ async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the schema is the one that this release needs, or a newer one.
-pub async fn wait_for_schema(db: &Db) -> Result<()> {
-    wait_for_schema_within(db, Duration::from_millis(SCHEMA_WAIT_MS)).await
-}
-
-/// The same with another patience.
-pub async fn wait_for_schema_within(db: &Db, wait: Duration) -> Result<()> {
+/// Waits so long until the schema is the one that this release needs, or a newer one.
+pub async fn wait_for_schema(db: &Db, wait: Duration) -> Result<()> {
     let deadline = tokio::time::Instant::now() + wait;
     let mut told = false;
     loop {

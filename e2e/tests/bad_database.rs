@@ -238,15 +238,15 @@ async fn an_older_schema_is_waited_for_and_brought_up_with_what_is_in_it() {
         insert into settings (name, value) values ('registration', '\"open\"')";
     database.client().await.batch_execute(was_there).await.unwrap();
     let db = db::Db::new(&database.dsn).unwrap();
-    let error =
-        db::migrate::wait_for_schema_within(&db, std::time::Duration::ZERO).await.unwrap_err().to_string();
+    let error = db::migrate::wait_for_schema(&db, std::time::Duration::ZERO).await.unwrap_err().to_string();
     let versions = [format!("version {}", needed - 1), format!("needs {needed}")];
     for word in versions.iter().map(String::as_str).chain(["start an agent of it first"]) {
         assert!(error.contains(word), "{word:?} in {error:?}");
     }
     // An agent of this release brings it up, and the node that waited goes on.
     programs::directory();
-    let waiting = tokio::spawn(async move { db::migrate::wait_for_schema(&db).await });
+    let waiting =
+        tokio::spawn(async move { db::migrate::wait_for_schema(&db, db::migrate::SCHEMA_WAIT).await });
     let deployment = Deployment::start_on(database, 1).await;
     waiting.await.unwrap().unwrap();
     let ana = deployment.person("ana").await;

@@ -3,7 +3,7 @@
 
 use db::private::Shutdown;
 use gaceta_e2e::deployment::{Deployment, Server, agent, node};
-use gaceta_e2e::gaceta::Gaceta;
+use gaceta_e2e::gaceta::{Gaceta, ran};
 use gaceta_e2e::processes::{Process, command, event, until};
 use gaceta_e2e::programs;
 use gaceta_e2e::service::PASSWORD;
@@ -178,10 +178,61 @@ async fn a_node_waits_for_the_first_agent_and_for_its_schema() {
     let address = free_address();
     let mut node = Process::start("node", node(&url, "127.0.0.1:0", address));
     let http = node.http().await;
-    until("the node's health", async || (get(http, "/healthz").await == 200).then_some(())).await;
+    assert_eq!(get(http, "/healthz").await, 503, "a rolling update must not go on to the next node");
     let agent = Server::start("agent", agent(&url, &address.to_string())).await;
     node.ready("node").await;
+    assert_eq!(get(http, "/healthz").await, 200);
     assert_eq!(agent.address, address);
+}
+
+#[tokio::test]
+async fn a_server_tells_its_own_health_by_its_subcommand() {
+    let deployment = Deployment::start(1).await;
+    for (program, process) in
+        [("gaceta-agent", &deployment.agent.process), ("gaceta-node", &deployment.nodes[0].process)]
+    {
+        let healthcheck = async |http: &str| {
+            let mut asked = command(program);
+            asked.args(["healthcheck", "--http", http]);
+            ran(asked, b"").await
+        };
+        let http = process.http().await;
+        let well = healthcheck(&http.to_string()).await;
+        assert_eq!((well.code, well.stdout.as_str(), well.stderr.as_str()), (Some(0), "ok\n", ""));
+        let everywhere = healthcheck(&format!("0.0.0.0:{}", http.port())).await;
+        assert_eq!(
+            everywhere.code,
+            Some(0),
+            "who listens everywhere is asked on this machine: {everywhere:?}"
+        );
+        let nobody = healthcheck(&free_address().to_string()).await;
+        assert!(nobody.code == Some(1) && nobody.stderr.contains("does not answer"), "{nobody:?}");
+    }
+    let mut asked = command("gaceta-node");
+    asked.arg("healthcheck");
+    let nowhere = ran(asked, b"").await;
+    assert!(nowhere.code == Some(1) && nowhere.stderr.contains("Give --http"), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn servers_wait_for_a_database_that_comes_later_if_asked_to_and_are_starting_meanwhile() {
+    programs::directory();
+    let cluster = db::testing::own_cluster().await;
+    let database = cluster.database().await;
+    cluster.halt(Shutdown::Fast).await.unwrap();
+    let mut starting = agent(&database.dsn, "127.0.0.1:0");
+    starting.args(["--database-wait-s", "60"]);
+    let mut agent = Process::start("agent", starting);
+    let http = agent.http().await;
+    agent.logged("waiting for the database").await;
+    assert_eq!(get(http, "/healthz").await, 503);
+    let mut asked = command("gaceta-agent");
+    asked.args(["healthcheck", "--http", &http.to_string()]);
+    let asked = ran(asked, b"").await;
+    assert!(asked.code == Some(1) && asked.stderr.contains("says: starting"), "{asked:?}");
+    cluster.resume().await.unwrap();
+    agent.ready("agent").await;
+    assert_eq!(get(http, "/healthz").await, 200);
 }
 
 /// Nobody listens there, so far.

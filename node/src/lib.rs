@@ -80,6 +80,8 @@ pub struct Config {
     pub agents: Vec<String>,
     /// What clients connect to; `None`: the address that this host has towards the agent.
     pub advertise: Option<String>,
+    /// How long to wait at the start for the database and its schema.
+    pub schema_wait: Duration,
 }
 
 impl Config {
@@ -89,6 +91,7 @@ impl Config {
             listen_url: Some(database_url.to_string()),
             agents,
             advertise: None,
+            schema_wait: db::migrate::SCHEMA_WAIT,
         }
     }
 }
@@ -103,7 +106,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tokio::select! {
-        waited = db::migrate::wait_for_schema(&db) => waited?,
+        waited = db::migrate::wait_for_schema(&db, config.schema_wait) => waited?,
         () = shutdown.cancelled() => return Ok(()),
     }
     let (live, settings) = Live::new();

@@ -1,15 +1,16 @@
 //! `gaceta-node`: reads its flags, waits for the schema, announces itself, and serves until SIGTERM.
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use db::Db;
+use server::http::Started;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::SignalKind;
 
 /// The data plane of Gaceta: posts, reads and follows
 #[derive(Parser)]
-#[command(name = "gaceta-node", version)]
+#[command(name = "gaceta-node", version, subcommand_negates_reqs = true)]
 struct Args {
     /// Where clients and agents connect; port 0 picks a free one
     #[arg(long, env = "GACETA_LISTEN", default_value = "127.0.0.1:8005", value_name = "HOST:PORT")]
@@ -25,10 +26,23 @@ struct Args {
 
     #[command(flatten)]
     options: server::options::Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the node that serves --http on this machine for its health; exit code 0 if it is well
+    Healthcheck,
 }
 
 fn main() -> ExitCode {
-    server::run(serve(Args::parse()))
+    let args = Args::parse();
+    match args.command {
+        None => server::run(serve(args)),
+        Some(Command::Healthcheck) => server::run(server::http::check(args.options.http)),
+    }
 }
 
 async fn serve(args: Args) -> anyhow::Result<()> {
@@ -51,9 +65,16 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let db = Db::new(&database_url)?;
     let mut config = gaceta_node::Config::new(&database_url, args.agents);
     config.advertise = (args.advertise != "auto").then_some(args.advertise);
-    let http = http.map(|listener| tokio::spawn(server::http::serve(listener, db.clone(), shutdown.clone())));
-    gaceta_node::run(listener, db, config, shutdown, |address| server::ready(&format!("node={address}")))
-        .await?;
+    config.schema_wait = config.schema_wait.max(args.options.database_wait());
+    let started = Started::default();
+    let http = http.map(|listener| {
+        tokio::spawn(server::http::serve(listener, db.clone(), started.clone(), shutdown.clone()))
+    });
+    gaceta_node::run(listener, db, config, shutdown, move |address| {
+        started.now();
+        server::ready(&format!("node={address}"));
+    })
+    .await?;
     server::joined(http).await;
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::database::DATABASE;
 use anyhow::Context;
 use db::Db;
 use db::private::PrivatePostgres;
+use server::http::Started;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -43,8 +44,10 @@ pub async fn start(
         node_tasks: JoinSet::new(),
         agent_tasks: JoinSet::new(),
     };
+    let started = Started::default();
     if let Some(listener) = server::http::bind(http).await? {
-        let served = server::http::serve(listener, db.clone(), service.shutdown_agent.clone());
+        let served =
+            server::http::serve(listener, db.clone(), started.clone(), service.shutdown_agent.clone());
         service.agent_tasks.spawn(async move {
             served.await;
             Ok(())
@@ -83,6 +86,7 @@ pub async fn start(
             return Err(service.failure().await);
         }
     }
+    started.now();
     Ok(service)
 }
 
