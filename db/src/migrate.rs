@@ -115,11 +115,6 @@ pub async fn wait_for_schema(db: &Db, wait: Duration) -> Result<()> {
                 Err(error) => error,
             });
         }
-        if !told {
-            let reason = found.map_or_else(|error| error.to_string(), |version| format!("schema {version}"));
-            tracing::warn!(%reason, wait_s = wait.as_secs(), "waiting for the database and its schema");
-        }
-        told = true;
         tokio::time::sleep(Duration::from_millis(SCHEMA_POLL_MS)).await;
     }
 }
