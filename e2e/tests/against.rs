@@ -6,14 +6,16 @@
 use gaceta_e2e::breaker::{PASS, RESET};
 use gaceta_e2e::caller::Caller;
 use gaceta_e2e::check;
+use gaceta_e2e::deployment::{Deployment, Server, node};
 use gaceta_e2e::fleet::Fleet;
+use gaceta_e2e::history::recorder::Recorder;
 use gaceta_e2e::history::{Entry, file};
 use gaceta_e2e::load::place::{Place, live_nodes};
-use gaceta_e2e::load::{Crowd, OPERATION_WAIT};
+use gaceta_e2e::load::{Crowd, Load, OPERATION_WAIT};
 use gaceta_e2e::person::Person;
 use gaceta_e2e::processes::{event, until};
 use gaceta_e2e::proof::against::{self, Against, Told};
-use gaceta_e2e::seed;
+use gaceta_e2e::seed::{self, Chance};
 use gaceta_e2e::service::PASSWORD;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader, DuplexStream, duplex};
@@ -139,4 +141,30 @@ async fn a_service_that_runs_elsewhere_is_judged_phase_by_phase() {
     assert_eq!(areas, 4);
     let away = |entry: &&Entry| matches!(entry, Entry::Fault(fault) if fault.without_database);
     assert_eq!(entries.iter().filter(away).count(), 1);
+}
+
+/// Others in their place, at other addresses: whoever asks nodes by himself must hear of them.
+#[tokio::test]
+async fn nodes_that_come_and_go_are_known() {
+    let mut deployment = Deployment::start(1).await;
+    let agents = vec![deployment.agent.address.to_string()];
+    let place = Place::elsewhere(agents, PASSWORD.into(), seed::from_environment());
+    let nobody = Crowd {
+        areas: 1,
+        writers: 0,
+        followers: 0,
+        readers: 0,
+        guests: 0,
+        twins: 0,
+        follow_processes: 0,
+        post_processes: 0,
+        ..crowd()
+    };
+    let load = Load::start(Recorder::default(), place, nobody, &Chance::new(0)).await.unwrap();
+    assert_eq!(load.scene.nodes(), [deployment.nodes[0].address.to_string()]);
+    let other = node(&deployment.database.dsn, "127.0.0.1:0", deployment.agent.address);
+    let other = Server::start("node", other).await;
+    deployment.nodes[0].process.terminate().await;
+    let known = async || (load.scene.nodes() == [other.address.to_string()]).then_some(());
+    until("the other node to be known, and nobody else", known).await;
 }

@@ -23,6 +23,8 @@ use tokio_postgres::{Client, NoTls};
 const NAME: &str = "against";
 /// What a phase's line tells may have begun so long before it: more than any operation takes.
 const BEFORE: Duration = OPERATION_WAIT.saturating_mul(3);
+/// Everybody has asked for something by then, even on a machine that has more to do than it can.
+const AT_WORK_WAIT: Duration = Duration::from_secs(60);
 /// The database should be there at the end; it may have been started a moment ago.
 const DATABASE_WAIT: Duration = Duration::from_secs(60);
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -79,7 +81,7 @@ pub async fn run(
     let load = Load::start(recorder.clone(), place, against.crowd.clone(), &Chance::new(seed)).await;
     let load = load.context("the load cannot begin")?;
     let watching = tokio::spawn(watch_leader(against.database_url.clone(), recorder.clone()));
-    load.at_work().await;
+    timeout(AT_WORK_WAIT, load.at_work()).await.context("not everybody can begin to work")?;
     (told.out)("ready");
     let are_sound = take(&recorder, marks, told).await?;
     let client = database(&against.database_url).await?;
