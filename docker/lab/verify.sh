@@ -1,0 +1,385 @@
+# What docker/verify does, step by step; it is read by it. Machine 1 is the one with the volumes, where commands are given.
+
+state=gaceta.state
+name_of() { echo "gaceta_$1"; }
+
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+fail() { echo "docker/verify: $*" >&2; exit 1; }
+now_ms() { date +%s%3N; }
+
+# ---- The table. ----
+
+rows=() missed=0
+# row WHAT TARGET MEASURED met|NOT MET
+row() {
+  rows+=("| $1 | $2 | $3 | $4 |")
+  printf '  %s: %s (%s): %s\n' "$1" "$3" "$2" "$4"
+  [ "$4" = met ] || missed=1
+}
+# at_most WHAT MEASURED LIMIT UNIT
+at_most() {
+  local verdict='NOT MET'
+  awk "BEGIN { exit !($2 <= $3) }" && verdict=met
+  row "$1" "at most $3 $4" "$2 $4" "$verdict"
+}
+
+# ---- Machines: their engines, and what runs on them. ----
+
+socket() { if [ "$machines" = 1 ]; then echo "$engine"; else echo "unix://$LAB/machines/n$1/docker.sock"; fi; }
+on() { local machine=$1; shift; DOCKER_HOST=$(socket "$machine") docker "$@"; }
+away='' # machines that are cut off or down: what runs there counts for nothing
+
+# each SERVICE [FILTER…]: a line "MACHINE CONTAINER" for each running container of it.
+each() {
+  local service=$1 i id
+  shift
+  for i in $(seq "$machines"); do
+    [[ " $away " != *" $i "* ]] || continue
+    for id in $(on "$i" ps -q --filter "label=com.docker.swarm.service.name=$(name_of "$service")" "$@"); do echo "$i $id"; done
+  done
+}
+healthy() { each "$1" --filter health=healthy | wc -l; }
+only_container() { on 1 ps -q --filter "label=com.docker.swarm.service.name=$(name_of "$1")" | head -n 1; }
+gaceta() { on 1 exec -i "$(only_container client)" gaceta --timeout 5s "$@" </dev/null; }
+
+# until WHAT SECONDS COMMAND…: asked again and again. Leaves in $took_s how long it took.
+until_true() {
+  local what=$1 seconds=$2 begun
+  shift 2
+  begun=$(now_ms)
+  until "$@" >/dev/null 2>&1; do
+    [ $(($(now_ms) - begun)) -lt $((seconds * 1000)) ] || fail "not within $seconds s: $what"
+    sleep 0.05
+  done
+  took_s=$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }")
+}
+are_healthy() { [ "$(healthy "$1")" = "$2" ]; }
+are_live() { [ "$(gaceta --json admin node list | grep -o '"state":"live"' | wc -l)" = "$1" ]; }
+wait_healthy() { until_true "$2 healthy containers of $1" "${3:-120}" are_healthy "$1" "$2"; }
+settled() {
+  wait_healthy db 1 180
+  wait_healthy agent 2
+  wait_healthy node 3
+}
+is_updated() { [[ $(on 1 service inspect "$(name_of "$1")" --format '{{with .UpdateStatus}}{{.State}}{{end}}') == "$2" ]]; }
+
+# ---- The Swarm and the stack. ----
+
+make_swarm() {
+  local i password
+  if [ "$machines" = 1 ]; then
+    on 1 swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377 >/dev/null
+  else
+    docker/lab/machines up "$machines"
+    images=10.77.0.11:5000/gaceta
+  fi
+  on 1 node update --label-add $state=true "$(on 1 info --format '{{.Swarm.NodeID}}')" >/dev/null
+  rm -rf "$files"
+  mkdir -p "$files/history"
+  chmod 777 "$files/history"
+  password=$(openssl rand -hex 24)
+  printf %s "$password" | on 1 secret create gaceta_database_password_1 - >/dev/null
+  openssl rand -hex 12 > "$files/admin-password"
+  on 1 secret create gaceta_admin_password_1 "$files/admin-password" >/dev/null
+  database_url "$password"
+}
+# The load reads how it ended straight from the tables.
+database_url() { printf 'postgres://gaceta_%s:%s@db/gaceta\n' "$version" "$1" > "$files/database-url"; }
+
+version=1 # of the database's password
+# deploy TAG [DB_TAG]
+deploy() {
+  DOCKER_HOST=$(socket 1) GACETA_IMAGES=$images GACETA_TAG=$1 GACETA_DB_TAG=${2:-first} GACETA_ARCHIVE_MODE=on \
+    GACETA_DATABASE_PASSWORD_VERSION=$version docker stack deploy -c stack.yml gaceta >"$LAB/deploy.log" 2>&1 ||
+    { cat "$LAB/deploy.log" >&2; exit 1; }
+}
+scale() { on 1 service scale --detach "$(name_of "${1%=*}")=${1#*=}" >/dev/null; }
+
+check_sizes() {
+  local image bytes unit limit
+  while read -r image bytes unit; do
+    case $image in
+      */agent:* | */node:*) limit=15 ;;
+      */client:*) limit=25 ;;
+      */db:*) row "image of db" "none" "$bytes $unit" met; continue ;;
+      *) continue ;;
+    esac
+    image=${image##*/}
+    at_most "image of ${image%:*}" "$bytes" $limit "$unit"
+  done < "$1"
+}
+
+# What each container has in memory when nobody does anything; Docker leaves out what the kernel could give back at once.
+check_memory() {
+  local service i id used
+  sleep 10 # that much rest, at least
+  for service in agent node client db; do
+    used=$(each "$service" | while read -r i id; do on "$i" stats --no-stream --format '{{.MemUsage}}' "$id"; done |
+      awk '{ mib = $1 + 0; if ($1 ~ /KiB/) mib /= 1024; if ($1 ~ /GiB/) mib *= 1024; if (mib > max) max = mib } END { printf "%.1f", max * 1.048576 }')
+    case $service in
+      agent | node) at_most "memory of each $service at rest" "$used" 25 MB ;;
+      *) row "memory of $service at rest" "none" "$used MB" met ;;
+    esac
+  done
+}
+
+# ---- The load, and what is done under it. ----
+
+start_load() {
+  coproc LOAD {
+    DOCKER_HOST=$(socket 1) exec docker run --rm -i --name gaceta-proof --network gaceta_gaceta -v "$files:/files" \
+      "$images/proof:first" --against agent:8000 --database-url-file /files/database-url \
+      --admin-password-file /files/admin-password --history /files/history/history.jsonl 2>"$LAB/load.log"
+  }
+  # Kept, since the shell forgets them when the load has ended.
+  load_pid=$LOAD_PID load_says=${LOAD[0]} load_hears=${LOAD[1]}
+  hear ready 120
+}
+# hear WORD SECONDS: prints the load's lines until one begins with it.
+hear() {
+  local line
+  while read -r -t "$2" -u "$load_says" line; do
+    echo "  $line"
+    case $line in "$1"*) return ;; esac
+  done
+  cat "$LAB/load.log" >&2
+  fail "the load does not say $1"
+}
+
+# run WHAT COMMAND…: a phase of its own for the load, whose people must notice nothing.
+run() { phase begin "$@"; }
+run_without_database() { phase begin-without-database "$@"; }
+phase() {
+  local mark=$1 what=$2
+  shift 2
+  [[ -z $only || $what == *"$only"* ]] || return 0
+  printf '\n-- %s (%d s)\n' "$what" "$SECONDS"
+  echo "$mark $what" >&"$load_hears"
+  hear began 20
+  "$@"
+  sleep 4 # what it causes may come a little later
+  echo end >&"$load_hears"
+  hear ended 60
+}
+
+scale_out() {
+  scale node=5
+  wait_healthy node 5
+  row "5 nodes instead of 3" "none" "$took_s s" met
+}
+
+scale_in() {
+  scale node=2
+  wait_healthy node 2
+  row "2 nodes instead of 5" "none" "$took_s s" met
+  scale node=3
+  wait_healthy node 3
+}
+
+# replaced WHAT SERVICE MACHINE CONTAINER: kills it, and waits for another one.
+replaced() {
+  local what=$1 service=$2 machine=$3 id=$4 count
+  count=$(healthy "$service")
+  on "$machine" kill "$id" >/dev/null
+  is_replaced() { [ -z "$(each "$service" | grep -F "$id")" ] && are_healthy "$service" "$count"; }
+  until_true "$what is replaced" 60 is_replaced
+  at_most "$what killed, until another one is healthy" "$took_s" 3 s
+}
+kill_one() {
+  local machine id
+  read -r machine id < <(each "$1")
+  replaced "$1" "$1" "$machine" "$id"
+}
+# An agent's address is its host's name, which is its container's id.
+kill_leader() {
+  local id machine
+  id=$(gaceta --json admin agent list | grep -Eo '"address":"[0-9a-f]+:8000","id":"[^"]*","leads":true' | grep -Eo '[0-9a-f]{12}' | head -n 1)
+  machine=$(each agent | awk -v id="$id" '$2 == id { print $1 }')
+  [ -n "$machine" ] || fail "no container leads"
+  replaced "leading agent" agent "$machine" "$id"
+}
+
+# update TAG DB_TAG
+tag_now=first
+update() {
+  local begun service
+  begun=$(now_ms)
+  tag_now=$1
+  deploy "$1" "$2"
+  for service in agent node; do until_true "$service updated" 180 runs "$service" "$1"; done
+  until_true "client updated" 60 runs client "$1"
+  until_true "db updated" 120 runs db "$2"
+  row "stack deploy with tag $1, db $2, until all is healthy" "none" "$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }") s" met
+}
+# Every container of a service is of this tag, and as many are healthy as there should be.
+runs() {
+  local service=$1 tag=$2 want
+  want=$(on 1 service inspect "$(name_of "$service")" --format '{{.Spec.Mode.Replicated.Replicas}}')
+  [ "$(each "$service" | wc -l)" = "$want" ] || return 1
+  [ "$service" = client ] || are_healthy "$service" "$want" || return 1
+  [ "$(each "$service" | while read -r i id; do on "$i" inspect --format '{{.Config.Image}}' "$id"; done | grep -c ":$tag")" = "$want" ]
+}
+
+roll_back() {
+  local service begun
+  begun=$(now_ms)
+  for service in agent node; do on 1 service rollback --detach "$(name_of $service)" >/dev/null; done
+  for service in agent node; do until_true "$service rolled back" 180 runs $service first; done
+  row "agents and nodes rolled back" "none" "$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }") s" met
+  deploy second first # the client, too, is at the second, and stays
+  for service in agent node; do until_true "$service updated" 180 runs $service second; done
+  tag_now=second
+}
+
+# A node that cannot find an agent never becomes healthy: the Swarm takes the update back by itself.
+broken_update() {
+  on 1 service update --detach --health-start-period 3s --health-retries 2 --env-add GACETA_AGENTS=nowhere:8000 "$(name_of node)" >/dev/null
+  until_true "the broken update is taken back" 180 is_updated node rollback_completed
+  row "update that cannot start, until it is taken back by itself" "none" "$took_s s" met
+  wait_healthy node 3
+  [ "$(on 1 service inspect gaceta_node --format '{{json .Spec.TaskTemplate.ContainerSpec.Env}}' | grep -c nowhere)" = 0 ] ||
+    fail "the broken update is still there"
+}
+
+rotate_password() {
+  local password
+  password=$(openssl rand -hex 24)
+  version=2
+  printf %s "$password" | on 1 secret create gaceta_database_password_2 - >/dev/null
+  printf %s "$password" | on 1 exec -i "$(only_container db)" gaceta-db-role 2
+  deploy "$tag_now" first
+  for service in agent node; do until_true "$service has the new password" 180 has_secret $service gaceta_database_password_2; done
+  settled
+  no_first_role() { [ "$(in_database "select count(*) from pg_stat_activity where usename = 'gaceta_1'")" = 0 ]; }
+  until_true "nobody uses the old role" 60 no_first_role
+  on 1 exec "$(only_container db)" gaceta-db-role --drop 1
+  database_url "$password"
+}
+has_secret() { is_updated "$1" completed && on 1 service inspect "$(name_of "$1")" --format '{{json .Spec.TaskTemplate.ContainerSpec.Secrets}}' | grep -q "$2"; }
+in_database() { on 1 exec "$(only_container db)" psql -XAtc "$1" gaceta; }
+
+# ---- Machines that are lost. ----
+
+# What the Swarm still has is everything.
+lose() {
+  local machine=$1 what=$2
+  away=$machine
+  until_true "all runs on the other machines" 180 all_there
+  row "$what, until all runs on the others" "none" "$took_s s" met
+}
+all_there() { are_healthy agent 2 && are_healthy node 3; }
+cut_machine() {
+  docker/lab/machines cut "$1"
+  lose "$1" "machine cut off"
+  docker/lab/machines mend "$1"
+  away=''
+  until_true "what ran twice is ended" 120 all_there
+}
+crash_machine() {
+  docker/lab/machines crash "$1"
+  lose "$1" "machine crashed"
+  docker/lab/machines start "$1"
+  away=''
+  is_ready() { [ "$(on 1 node ls --format '{{.Hostname}} {{.Status}}' | grep -c 'Ready')" = "$machines" ]; }
+  until_true "the machine is back" 120 is_ready
+  until_true "all is there" 120 all_there
+}
+drain_machine() {
+  on 1 node update --availability drain "n$1" >/dev/null
+  is_empty() { [ -z "$(on "$1" ps -q --filter label=com.docker.swarm.service.name)" ] && all_there; }
+  until_true "the machine is empty" 120 is_empty "$1"
+  row "machine drained, until nothing runs there" "none" "$took_s s" met
+  on 1 node update --availability active "n$1" >/dev/null
+}
+
+# ---- Another volume. ----
+
+stop_service() {
+  scale agent=0
+  scale node=0
+  until_true "agents and nodes have stopped" 60 all_stopped
+}
+all_stopped() { [ -z "$(each agent)$(each node)" ]; }
+# As if the disk were gone.
+lose_volume() {
+  scale db=0
+  no_database() { [ -z "$(each db)" ]; }
+  until_true "the database has stopped" 90 no_database
+  on 1 container prune --force --filter label=com.docker.swarm.service.name=gaceta_db >/dev/null
+  until_true "the volume is free" 30 on 1 volume rm gaceta_db
+}
+start_service() {
+  scale agent=2
+  scale node=3
+  settled
+}
+dump_and_restore() {
+  local role
+  stop_service
+  on 1 exec "$(only_container db)" pg_dump --format custom gaceta > "$LAB/gaceta.dump"
+  lose_volume
+  scale db=1
+  wait_healthy db 1
+  on 1 exec -i "$(only_container db)" pg_restore --dbname gaceta --no-owner --role gaceta --exit-on-error < "$LAB/gaceta.dump"
+  sed -n 's,.*://gaceta_[0-9]*:\(.*\)@.*,\1,p' "$files/database-url" | on 1 exec -i "$(only_container db)" gaceta-db-role $version
+  start_service
+  row "pg_dump of the test's database" "none" "$(stat -c %s "$LAB/gaceta.dump" | awk '{ printf "%.1f", $1 / 1e6 }') MB" met
+}
+restore_from_archive() {
+  on 1 exec "$(only_container db)" gaceta-db-backup
+  stop_service
+  in_database "select pg_switch_wal()" >/dev/null
+  last_segment=$(in_database "select pg_walfile_name(pg_current_wal_lsn() - 1)")
+  is_archived() { [[ $(in_database "select last_archived_wal from pg_stat_archiver") > $last_segment || $(in_database "select last_archived_wal from pg_stat_archiver") == "$last_segment" ]]; }
+  until_true "the last segment is archived" 60 is_archived
+  lose_volume
+  on 1 run --rm -v gaceta_db:/var/lib/postgresql -v gaceta_archive:/archive "$images/db:first" gaceta-db-restore
+  scale db=1
+  wait_healthy db 1
+  start_service
+}
+
+# ---- The end. ----
+
+# End of input: the load comes to rest, and its history is judged.
+judge() {
+  local code=0
+  step "the history"
+  exec {load_hears}>&-
+  cat <&"$load_says" > "$LAB/judged" || true
+  wait "$load_pid" || code=$?
+  cat "$LAB/judged"
+  if [ $code != 0 ]; then
+    missed=1
+    cat "$LAB/load.log" >&2
+    cp "$files/history/history.jsonl" "$LAB/" 2>/dev/null && echo "the history is in $LAB/history.jsonl" >&2
+  fi
+}
+
+finish() {
+  local code=$1
+  set +e
+  trap - EXIT INT TERM
+  if [ ${#rows[@]} -gt 0 ]; then
+    printf '\n| what | target | measured | |\n| --- | --- | --- | --- |\n'
+    printf '%s\n' "${rows[@]}"
+  fi
+  [ "$code" = 0 ] || for service in agent node db; do
+    on 1 service logs --tail 20 "$(name_of $service)" 2>&1 | tail -n 40
+    on 1 service ps --no-trunc "$(name_of $service)" --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}' | head -n 12
+  done >&2
+  on 1 rm -f gaceta-proof >/dev/null 2>&1
+  if [ "$machines" = 1 ]; then
+    on 1 stack rm gaceta >/dev/null 2>&1
+    for _ in $(seq 300); do [ -z "$(on 1 ps -q --filter label=com.docker.stack.namespace=gaceta)" ] && break; sleep 0.1; done
+    on 1 swarm leave --force >/dev/null 2>&1
+    on 1 container prune --force >/dev/null 2>&1
+    on 1 volume rm gaceta_db gaceta_archive gaceta_home >/dev/null 2>&1
+  else
+    docker/lab/machines down
+  fi
+  rm -rf "$files"
+  [ -n "$keep" ] || { docker/lab/engine down; [ "$code$missed" != 00 ] || rm -rf "$LAB"; }
+  [ "$code" = 0 ] && [ "$missed" = 0 ] && { printf '\nevery target was met (%d s)\n' "$SECONDS"; exit 0; }
+  exit $((code == 0 ? 1 : code))
+}
