@@ -66,7 +66,7 @@ is_updated() { [[ $(on 1 service inspect "$(name_of "$1")" --format '{{with .Upd
 # ---- The Swarm and the stack. ----
 
 make_swarm() {
-  local i password
+  local i
   if [ "$machines" = 1 ]; then
     on 1 swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377 >/dev/null
   else
@@ -77,16 +77,17 @@ make_swarm() {
   rm -rf "$files"
   mkdir -p "$files/history"
   chmod 777 "$files/history"
-  password=$(openssl rand -hex 24)
-  printf %s "$password" | on 1 secret create gaceta_database_password_1 - >/dev/null
+  new_password 1 | on 1 secret create gaceta_database_password_1 - >/dev/null
   openssl rand -hex 12 > "$files/admin-password"
   on 1 secret create gaceta_admin_password_1 "$files/admin-password" >/dev/null
-  database_url "$password"
+  printf 'postgres://gaceta_%s:%s@db/gaceta\n' $observer "$(new_password $observer)" > "$files/database-url"
 }
-# The load reads how it ended straight from the tables.
-database_url() { printf 'postgres://gaceta_%s:%s@db/gaceta\n' "$version" "$1" > "$files/database-url"; }
 
-version=1 # of the database's password
+version=1   # of the database's password
+observer=99 # the role by which the load reads, straight from the tables, how it ended
+new_password() { openssl rand -hex 24 | tr -d '\n' | tee "$LAB/password-$1"; }
+make_role() { on 1 exec -i "$(only_container db)" gaceta-db-role "$1" < "$LAB/password-$1"; }
+
 # deploy TAG [DB_TAG]
 deploy() {
   DOCKER_HOST=$(socket 1) GACETA_IMAGES=$images GACETA_TAG=$1 GACETA_DB_TAG=${2:-first} GACETA_ARCHIVE_MODE=on \
@@ -126,6 +127,7 @@ check_memory() {
 # ---- The load, and what is done under it. ----
 
 start_load() {
+  make_role $observer
   coproc LOAD {
     DOCKER_HOST=$(socket 1) exec docker run --rm -i --name gaceta-proof --network gaceta_gaceta -v "$files:/files" \
       "$images/proof:first" --against agent:8000 --database-url-file /files/database-url \
@@ -242,18 +244,15 @@ broken_update() {
 }
 
 rotate_password() {
-  local password
-  password=$(openssl rand -hex 24)
   version=2
-  printf %s "$password" | on 1 secret create gaceta_database_password_2 - >/dev/null
-  printf %s "$password" | on 1 exec -i "$(only_container db)" gaceta-db-role 2
+  new_password 2 | on 1 secret create gaceta_database_password_2 - >/dev/null
+  make_role 2
   deploy "$tag_now" first
   for service in agent node; do until_true "$service has the new password" 180 has_secret $service gaceta_database_password_2; done
   settled
   no_first_role() { [ "$(in_database "select count(*) from pg_stat_activity where usename = 'gaceta_1'")" = 0 ]; }
   until_true "nobody uses the old role" 60 no_first_role
   on 1 exec "$(only_container db)" gaceta-db-role --drop 1
-  database_url "$password"
 }
 has_secret() { is_updated "$1" completed && on 1 service inspect "$(name_of "$1")" --format '{{json .Spec.TaskTemplate.ContainerSpec.Secrets}}' | grep -q "$2"; }
 in_database() { on 1 exec "$(only_container db)" psql -XAtc "$1" gaceta; }
@@ -314,14 +313,14 @@ start_service() {
   settled
 }
 dump_and_restore() {
-  local role
   stop_service
   on 1 exec "$(only_container db)" pg_dump --format custom gaceta > "$LAB/gaceta.dump"
   lose_volume
   scale db=1
   wait_healthy db 1
   on 1 exec -i "$(only_container db)" pg_restore --dbname gaceta --no-owner --role gaceta --exit-on-error < "$LAB/gaceta.dump"
-  sed -n 's,.*://gaceta_[0-9]*:\(.*\)@.*,\1,p' "$files/database-url" | on 1 exec -i "$(only_container db)" gaceta-db-role $version
+  make_role $version # roles are no part of a dump
+  make_role $observer
   start_service
   row "pg_dump of the test's database" "none" "$(stat -c %s "$LAB/gaceta.dump" | awk '{ printf "%.1f", $1 / 1e6 }') MB" met
 }
@@ -378,7 +377,7 @@ finish() {
   else
     docker/lab/machines down
   fi
-  rm -rf "$files"
+  rm -rf "$files" "$LAB"/password-*
   [ -n "$keep" ] || { docker/lab/engine down; [ "$code$missed" != 00 ] || rm -rf "$LAB"; }
   [ "$code" = 0 ] && [ "$missed" = 0 ] && { printf '\nevery target was met (%d s)\n' "$SECONDS"; exit 0; }
   exit $((code == 0 ? 1 : code))
