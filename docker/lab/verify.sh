@@ -6,6 +6,8 @@ name_of() { echo "gaceta_$1"; }
 step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 fail() { echo "docker/verify: $*" >&2; exit 1; }
 now_ms() { date +%s%3N; }
+# Seconds since that many milliseconds, to a tenth.
+since() { awk "BEGIN { printf \"%.1f\", ($(now_ms) - $1) / 1000 }"; }
 
 # ---- The table. ----
 
@@ -51,7 +53,7 @@ until_true() {
     [ $(($(now_ms) - begun)) -lt $((seconds * 1000)) ] || fail "not within $seconds s: $what"
     sleep 0.05
   done
-  took_s=$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }")
+  took_s=$(since "$begun")
 }
 are_healthy() { [ "$(healthy "$1")" = "$2" ]; }
 are_live() { [ "$(gaceta --json admin node list | grep -o '"state":"live"' | wc -l)" = "$1" ]; }
@@ -178,14 +180,24 @@ scale_in() {
   wait_healthy node 3
 }
 
-# replaced WHAT SERVICE MACHINE CONTAINER: kills it, and waits for another one.
+# replaced WHAT SERVICE MACHINE CONTAINER: kills it, and waits until another one serves; and until Docker has found that out,
+# which it does at its next look.
 replaced() {
-  local what=$1 service=$2 machine=$3 id=$4 count
+  local what=$1 service=$2 machine=$3 id=$4 count begun
   count=$(healthy "$service")
+  begun=$(now_ms)
   on "$machine" kill "$id" >/dev/null
-  is_replaced() { [ -z "$(each "$service" | grep -F "$id")" ] && are_healthy "$service" "$count"; }
+  is_replaced() { [ -z "$(each "$service" | grep -F "$id")" ] && [ "$(serving "$service")" = "$count" ]; }
   until_true "$what is replaced" 60 is_replaced
-  at_most "$what killed, until another one is healthy" "$took_s" 3 s
+  at_most "$what killed, until another one serves" "$(since "$begun")" 3 s
+  wait_healthy "$service" "$count"
+  row "$what killed, until Docker says that another one is healthy" "none" "$(since "$begun") s" met
+}
+# How many containers of a service say themselves that all is well.
+serving() {
+  local check i id
+  case $1 in db) check=(gaceta-db-health) ;; *) check=("/usr/local/bin/gaceta-$1" healthcheck) ;; esac
+  each "$1" | while read -r i id; do on "$i" exec "$id" "${check[@]}" >/dev/null 2>&1 </dev/null && echo "$id"; done | wc -l
 }
 kill_one() {
   local machine id
@@ -211,7 +223,7 @@ update() {
   for service in agent node; do until_true "$service updated" 180 runs "$service" "$1"; done
   until_true "client updated" 60 runs client "$1"
   until_true "db updated" 120 runs db "$2"
-  row "stack deploy with tag $1, db $2, until all is healthy" "none" "$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }") s" met
+  row "stack deploy with tag $1, db $2, until all is healthy" "none" "$(since "$begun") s" met
 }
 # Every container of a service is of this tag, and as many are healthy as there should be.
 runs() {
@@ -227,7 +239,7 @@ roll_back() {
   begun=$(now_ms)
   for service in agent node; do on 1 service rollback --detach "$(name_of $service)" >/dev/null; done
   for service in agent node; do until_true "$service rolled back" 180 runs $service first; done
-  row "agents and nodes rolled back" "none" "$(awk "BEGIN { printf \"%.1f\", ($(now_ms) - $begun) / 1000 }") s" met
+  row "agents and nodes rolled back" "none" "$(since "$begun") s" met
   deploy second first # the client, too, is at the second, and stays
   for service in agent node; do until_true "$service updated" 180 runs $service second; done
   tag_now=second

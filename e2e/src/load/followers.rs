@@ -8,7 +8,9 @@ use crate::seed::Chance;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
+use wire::call::CallError;
 use wire::{
     ErrorCode, ErrorReply, FollowArea, NodeReply, NodeRequest, Page, ReplyBody, Request, RequestBody, Seq,
     Shown,
@@ -17,6 +19,8 @@ use wire::{
 /// A node that is paused keeps nobody longer than this and a margin.
 const WAIT_MS: u32 = 2_000;
 const MARGIN_MS: u32 = 1_500;
+/// A node without a connection by then is left, as the client leaves it.
+const CONNECT_WAIT: Duration = Duration::from_millis(500);
 /// One poll in so many is a follower's last: it forgets all but what the service knows.
 const CRASHES_ONE_IN: usize = 60;
 
@@ -120,7 +124,7 @@ impl Follower<'_> {
     async fn crash(&mut self, areas: &[Area], node: &str) {
         let request = self.request();
         let cut = Duration::from_millis(u64::from(self.reading_id.as_bytes()[15]) / 8);
-        let _ = tokio::time::timeout(cut, ask(node, self.person, request)).await;
+        let _ = timeout(cut, ask(node, self.person, request)).await;
         self.begin(areas, Why::Crash).await;
     }
 
@@ -183,7 +187,13 @@ pub async fn ask_node(
     let body = RequestBody::Node(request);
     let request =
         Request { request_id: Uuid::now_v7(), token: Some(person.token), remaining_ms: wait_ms, body };
-    let reply = wire::call(node, &request, Duration::from_millis(wait_ms.into())).await;
+    let answered = async {
+        // Where a container has gone nobody refuses: its address says nothing at all.
+        let connected = timeout(CONNECT_WAIT, wire::call::connect(node)).await;
+        wire::call::exchange(connected.unwrap_or(Err(CallError::Timeout))?, &request).await
+    };
+    let answered = timeout(Duration::from_millis(wait_ms.into()), answered).await;
+    let reply = answered.unwrap_or(Err(CallError::Timeout));
     match reply.map_err(|error| ErrorReply::unavailable(error.to_string()))?.result? {
         ReplyBody::Node(reply) => Ok(reply),
         ReplyBody::Agent(_) => Err(ErrorReply::new(ErrorCode::Invalid, "an agent's reply")),
