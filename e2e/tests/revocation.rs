@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
+use gaceta_e2e::gaceta::Gaceta;
 use gaceta_e2e::person::{Answer, Person, pause, refused};
 use gaceta_e2e::requests::{agent_requests, node_requests, refusal};
 use gaceta_e2e::service::{PASSWORD, Service};
@@ -257,6 +258,26 @@ async fn i5_an_ended_subscription_ends_for_its_followers_and_the_other_areas_go_
             }
             assert_eq!(refusal(ana.ask_node(1, request.clone()).await), ErrorCode::Denied, "{request:?}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn i5_a_client_whose_nodes_are_all_new_ones_hears_of_its_ended_session_from_an_agent() {
+    watchdog(async {
+        let mut service = Service::start(1).await;
+        let area = service.area("news").await;
+        let writer = service.reader("writer", area).await;
+        let ana = Gaceta::registered(service.agents()[0], "ana").await;
+        ana.json("subscribe news").await;
+        let mut follower = ana.start("follow news --json");
+        writer.post(area, "first").await.unwrap();
+        assert!(follower.line().await.is_some(), "{}", follower.log());
+        // As when a service is restored from a backup: the sessions end while nobody serves, and no node comes back where it was.
+        service.nodes[0].kill().await;
+        service.sql("update sessions set ended_at = now() where ended_at is null").await;
+        service.add_node(|_| {}).await;
+        assert_eq!(follower.end().await.code(), Some(4), "{}", follower.log());
     })
     .await;
 }

@@ -184,7 +184,7 @@ impl<'a> Follower<'a> {
     /// Of whatever node has one, however long that takes.
     async fn answer(&mut self) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
         loop {
-            let polled = match self.candidate().await {
+            let polled = match self.candidate().await? {
                 Some(candidate) => {
                     self.failed = Some(candidate.clone()); // unless it answers
                     self.poll(candidate).await
@@ -198,23 +198,27 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The node that answered last, else the next of the round; new rounds ask where the nodes are.
-    async fn candidate(&mut self) -> Option<Candidate> {
+    /// The node that answered last, else the next of the round; new rounds ask where the nodes are. Where all of
+    /// them are new ones, only an agent can say that the session has ended.
+    async fn candidate(&mut self) -> Result<Option<Candidate>, Failure> {
         if self.current.is_some() {
-            return self.current.clone();
+            return Ok(self.current.clone());
         }
         if self.queue.is_empty() {
-            if self.trouble.is_some()
-                && let Ok(addresses) = fresh_nodes(self.session, &[]).await
-                && !addresses.is_empty()
-            {
-                self.nodes.addresses = addresses;
+            if self.trouble.is_some() {
+                match fresh_nodes(self.session, &[]).await {
+                    Ok(addresses) if !addresses.is_empty() => self.nodes.addresses = addresses,
+                    Err(failure) if failure.code() == Some(ErrorCode::Unauthenticated) => {
+                        return Err(failure);
+                    }
+                    _ => {}
+                }
             }
             self.queue.extend(resolve_all(self.nodes.addresses.clone()).await.unwrap_or_default());
             let failed = self.failed.take();
             self.queue.make_contiguous().sort_by_key(|candidate| Some(candidate) == failed.as_ref());
         }
-        self.queue.pop_front()
+        Ok(self.queue.pop_front())
     }
 
     async fn poll(&mut self, candidate: Candidate) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
