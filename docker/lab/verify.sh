@@ -196,7 +196,10 @@ replaced() {
 # How many containers of a service say themselves that all is well.
 serving() {
   local check i id
-  case $1 in db) check=(pg_isready --quiet --host /run/postgresql) ;; # its health is good while it recovers, too *) check=("/usr/local/bin/gaceta-$1" healthcheck) ;; esac
+  case $1 in
+    db) check=(pg_isready --quiet --host /run/postgresql) ;; # its health is good while it recovers, too
+    *) check=("/usr/local/bin/gaceta-$1" healthcheck) ;;
+  esac
   each "$1" | while read -r i id; do on "$i" exec "$id" "${check[@]}" >/dev/null 2>&1 </dev/null && echo "$id"; done | wc -l
 }
 kill_one() {
