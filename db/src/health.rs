@@ -7,10 +7,9 @@ use std::time::Instant;
 
 /// What lasts is told again each minute, so that it stands in the latest part of a log, too.
 const REMIND_MS: u64 = 60_000;
-/// An outage is over when no statement failed for as long as a process may have nothing to ask.
-const AWAY_QUIET_MS: u64 = 1_000;
-/// What only some statements meet is over when none met it for longer than clients wait between two attempts.
-const OTHERS_QUIET_MS: u64 = 10_000;
+/// It is over when no statement met it for longer than clients wait between two attempts: a statement that runs into its
+/// time limit now and then is one trouble, not a new one each time.
+const QUIET_MS: u64 = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -22,8 +21,8 @@ pub(crate) struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        let other = || Trouble::new(REMIND_MS, OTHERS_QUIET_MS);
-        Self { away: Trouble::new(REMIND_MS, AWAY_QUIET_MS), full: other(), held_up: other(), busy: other() }
+        let trouble = || Trouble::new(REMIND_MS, QUIET_MS);
+        Self { away: trouble(), full: trouble(), held_up: trouble(), busy: trouble() }
     }
 }
 

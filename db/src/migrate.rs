@@ -47,7 +47,7 @@ async fn connect_once_started(database_url: &str, wait: Duration) -> Result<Conn
         match connect(database_url).await {
             Err(error)
                 if matches!(error, Error::Starting(_)) && waited < start_wait
-                    || matches!(error, Error::Unavailable(_)) && waited < wait =>
+                    || matches!(error, Error::Unavailable(_) | Error::Busy) && waited < wait =>
             {
                 if !told {
                     tracing::warn!(%error, "waiting for the database");
@@ -92,9 +92,12 @@ async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
     Ok(())
 }
 
-/// Waits so long until the schema is the one that this release needs, or a newer one.
+/// Waits so long until the schema is the one that this release needs, or a newer one. A database that refuses the log-in is
+/// told at once.
 pub async fn wait_for_schema(db: &Db, wait: Duration) -> Result<()> {
     let deadline = tokio::time::Instant::now() + wait;
+    let (client, connection) = connect_once_started(&db.database_url, wait).await?;
+    drop((client, connection));
     let mut told = false;
     loop {
         let found = schema_version(db).await;

@@ -44,7 +44,7 @@ const CHECK_OPTIONS: &str = "";
 #[derive(Clone)]
 pub struct Db {
     pool: Pool,
-    database_url: Arc<str>,
+    pub(crate) database_url: Arc<str>,
     relatives: Arc<Relatives>,
 }
 

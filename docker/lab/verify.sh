@@ -347,17 +347,55 @@ dump_and_restore() {
   row "pg_dump of the test's database" "none" "$(stat -c %s "$LAB/gaceta.dump" | awk '{ printf "%.1f", $1 / 1e6 }') MB" met
 }
 restore_from_archive() {
-  on 1 exec "$(only_container db)" gaceta-db-backup
+  timeout 120 docker -H "$(socket 1)" exec "$(only_container db)" gaceta-db-backup
+  lose_and_restore
+  start_service
+}
+# lose_and_restore [MOMENT]: of the cluster that is there, with all that it has written.
+lose_and_restore() {
+  local cluster last
   stop_service
+  cluster=$(in_database "select system_identifier from pg_control_system()")
+  last=$(in_database "select pg_walfile_name(pg_current_wal_lsn())")
   in_database "select pg_switch_wal()" >/dev/null
-  last_segment=$(in_database "select pg_walfile_name(pg_current_wal_lsn() - 1)")
-  is_archived() { [[ $(in_database "select last_archived_wal from pg_stat_archiver") > $last_segment || $(in_database "select last_archived_wal from pg_stat_archiver") == "$last_segment" ]]; }
+  is_archived() { [[ ! $(in_database "select last_archived_wal from pg_stat_archiver") < $last ]]; }
   until_true "the last segment is archived" 60 is_archived
   lose_volume
-  on 1 run --rm -v gaceta_db:/var/lib/postgresql -v gaceta_archive:/archive "$images/db:first" gaceta-db-restore
+  on 1 run --rm -v gaceta_db:/var/lib/postgresql -v gaceta_archive:/archive "$images/db:first" \
+    gaceta-db-restore --cluster "$cluster" "$@"
   scale db=1
-  wait_healthy db 1
+  until_true "the database has applied the log" 120 serves db 1
+}
+serves() { [ "$(serving "$1")" = "$2" ]; }
+
+# Three articles, and back to the moments between them: first to the earlier one, then to the later, which the first restore
+# left on another timeline.
+restore_to_moments() {
+  local earlier later
+  gaceta subscribe town >/dev/null
+  timeout 120 docker -H "$(socket 1)" exec "$(only_container db)" gaceta-db-backup
+  gaceta post town "restored: one" >/dev/null
+  earlier=$(moment)
+  gaceta post town "restored: two" >/dev/null
+  later=$(moment)
+  gaceta post town "restored: three" >/dev/null
+  restored_has "$earlier" one
+  restored_has "$later" one two
+  row "restored to a moment, and then to a later one" "what was posted before, and nothing else" "so it was" met
+}
+# Seconds are what an administrator says; so nothing else happens in this one.
+moment() { sleep 1.1; date -u +%Y-%m-%dT%H:%M:%SZ; sleep 1.1; }
+# restored_has MOMENT WORD…: those articles, and no others.
+restored_has() {
+  local at=$1 found
+  shift
+  lose_and_restore "$at"
+  on 1 exec "$(only_container db)" gaceta-db-restored
   start_service
+  on 1 exec -i "$(only_container client)" gaceta login admin --password-stdin < "$files/admin-password" >/dev/null
+  found=$(gaceta --json read town --all --keep --limit 1000 | grep -Eo 'restored: [a-z]+' | sed 's/.* //' | xargs)
+  [ "$found" = "$*" ] || fail "restored to $at: found '$found' instead of '$*'"
+  gaceta verify town | grep -q ' 0 missing' || fail "restored to $at: articles are missing"
 }
 
 # ---- The end. ----
