@@ -18,6 +18,11 @@ row() {
   printf '  %s: %s (%s): %s\n' "$1" "$3" "$2" "$4"
   [ "$4" = met ] || missed=1
 }
+# told WHAT MEASURED: without a target.
+told() {
+  rows+=("| $1 | | $2 | |")
+  printf '  %s: %s\n' "$1" "$2"
+}
 # at_most WHAT MEASURED LIMIT UNIT
 at_most() {
   local verdict='NOT MET'
@@ -104,7 +109,7 @@ check_sizes() {
     case $image in
       */agent:* | */node:*) limit=15 ;;
       */client:*) limit=25 ;;
-      */db:*) row "image of db" "none" "$bytes $unit" met; continue ;;
+      */db:*) told "image of db" "$bytes $unit"; continue ;;
       *) continue ;;
     esac
     image=${image##*/}
@@ -124,7 +129,7 @@ check_memory() {
     [ "$used" != unknown ] || fail "the engine does not say what $service has in memory"
     case $service in
       agent | node) at_most "memory of each $service at rest" "$used" 25 MB ;;
-      *) row "memory of $service at rest" "none" "$used MB" met ;;
+      *) told "memory of $service at rest" "$used MB" ;;
     esac
   done
 }
@@ -176,13 +181,13 @@ phase() {
 scale_out() {
   scale node=5
   wait_healthy node 5
-  row "5 nodes instead of 3" "none" "$took_s s" met
+  told "5 nodes instead of 3" "$took_s s"
 }
 
 scale_in() {
   scale node=2
   wait_healthy node 2
-  row "2 nodes instead of 5" "none" "$took_s s" met
+  told "2 nodes instead of 5" "$took_s s"
   scale node=3
   wait_healthy node 3
 }
@@ -198,7 +203,7 @@ replaced() {
   until_true "$what is replaced" 60 is_replaced
   at_most "$what killed, until another one serves" "$(since "$begun")" 3 s
   wait_healthy "$service" "$count"
-  row "$what killed, until Docker says that another one is healthy" "none" "$(since "$begun") s" met
+  told "$what killed, until Docker says that another one is healthy" "$(since "$begun") s"
 }
 # How many containers of a service say themselves that all is well.
 serving() {
@@ -233,7 +238,7 @@ update() {
   for service in agent node; do until_true "$service updated" 180 runs "$service" "$1"; done
   until_true "client updated" 60 runs client "$1"
   until_true "db updated" 120 runs db "$2"
-  row "stack deploy with tag $1, db $2, until all is healthy" "none" "$(since "$begun") s" met
+  told "stack deploy with tag $1, db $2, until all is healthy" "$(since "$begun") s"
 }
 # Every container of a service is of this tag, and as many are healthy as there should be.
 runs() {
@@ -249,7 +254,7 @@ roll_back() {
   begun=$(now_ms)
   for service in agent node; do on 1 service rollback --detach "$(name_of $service)" >/dev/null; done
   for service in agent node; do until_true "$service rolled back" 180 runs $service first; done
-  row "agents and nodes rolled back" "none" "$(since "$begun") s" met
+  told "agents and nodes rolled back" "$(since "$begun") s"
   deploy second first # the client, too, is at the second, and stays
   for service in agent node; do until_true "$service updated" 180 runs $service second; done
   tag_now=second
@@ -259,7 +264,7 @@ roll_back() {
 broken_update() {
   on 1 service update --detach --health-start-period 3s --health-retries 2 --env-add GACETA_AGENTS=nowhere:8000 "$(name_of node)" >/dev/null
   until_true "the broken update is taken back" 180 is_updated node rollback_completed
-  row "update that cannot start, until it is taken back by itself" "none" "$took_s s" met
+  told "update that cannot start, until it is taken back by itself" "$took_s s"
   wait_healthy node 3
   [ "$(on 1 service inspect gaceta_node --format '{{json .Spec.TaskTemplate.ContainerSpec.Env}}' | grep -c nowhere)" = 0 ] ||
     fail "the broken update is still there"
@@ -286,7 +291,7 @@ lose() {
   local machine=$1 what=$2
   away=$machine
   until_true "all runs on the other machines" 180 all_there
-  row "$what, until all runs on the others" "none" "$took_s s" met
+  told "$what, until all runs on the others" "$took_s s"
 }
 all_there() { are_healthy agent 2 && are_healthy node 3; }
 cut_machine() {
@@ -309,7 +314,7 @@ drain_machine() {
   on 1 node update --availability drain "n$1" >/dev/null
   is_empty() { [ -z "$(on "$1" ps -q --filter label=com.docker.swarm.service.name)" ] && all_there; }
   until_true "the machine is empty" 120 is_empty "$1"
-  row "machine drained, until nothing runs there" "none" "$took_s s" met
+  told "machine drained, until nothing runs there" "$took_s s"
   on 1 node update --availability active "n$1" >/dev/null
 }
 
@@ -344,7 +349,7 @@ dump_and_restore() {
   make_role $version # roles are no part of a dump
   make_role $observer
   start_service
-  row "pg_dump of the test's database" "none" "$(stat -c %s "$LAB/gaceta.dump" | awk '{ printf "%.1f", $1 / 1e6 }') MB" met
+  told "pg_dump of the test's database" "$(stat -c %s "$LAB/gaceta.dump" | awk '{ printf "%.1f", $1 / 1e6 }') MB"
 }
 restore_from_archive() {
   timeout 120 docker -H "$(socket 1)" exec "$(only_container db)" gaceta-db-backup
