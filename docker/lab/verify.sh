@@ -98,7 +98,7 @@ make_role() { on 1 exec -i "$(only_container db)" gaceta-db-role "$1" < "$LAB/pa
 # deploy TAG [DB_TAG]
 deploy() {
   DOCKER_HOST=$(socket 1) GACETA_IMAGES=$images GACETA_TAG=$1 GACETA_DB_TAG=${2:-first} GACETA_ARCHIVE_MODE=on \
-    GACETA_DATABASE_PASSWORD_VERSION=$version docker stack deploy -c stack.yml gaceta >"$LAB/deploy.log" 2>&1 ||
+    GACETA_DATABASE_PASSWORD_VERSION=$version docker stack deploy --with-registry-auth -c stack.yml gaceta >"$LAB/deploy.log" 2>&1 ||
     { cat "$LAB/deploy.log" >&2; exit 1; }
 }
 scale() { on 1 service scale --detach "$(name_of "${1%=*}")=${1#*=}" >/dev/null; }
