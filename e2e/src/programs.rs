@@ -31,7 +31,6 @@ pub fn path(program: &str) -> PathBuf {
     directory().join(program)
 }
 
-/// nextest runs each test as a process of its own: the first one of a run builds, the others wait for it.
 /// Copies one of our programs to where somebody else may run it. By a process of its own: a file that this one has open for
 /// writing is inherited by whatever another test starts at this moment, and cannot be run until that is gone.
 pub fn copy(program: &str, to: &Path) {
@@ -39,6 +38,7 @@ pub fn copy(program: &str, to: &Path) {
     assert!(copied.success(), "{program} cannot be copied to {}", to.display());
 }
 
+/// nextest runs each test as a process of its own: the first one of a run builds, the others wait for it.
 fn build_once(directory: &Path) {
     let stamp_path = directory.join(".gaceta-e2e-programs");
     let lock = File::options().create(true).append(true).open(stamp_path.with_extension("lock")).unwrap();

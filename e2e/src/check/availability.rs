@@ -81,13 +81,7 @@ pub fn figures(entries: &[Entry]) -> Figures {
             client_delivery.add(took_us);
         }
     }
-    let faults: Vec<&Fault> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Fault(fault) => Some(fault),
-            _ => None,
-        })
-        .collect();
+    let faults = faults(entries);
     let around = faults.iter().enumerate().map(|(at, fault)| {
         // Until the next fault: what that does is told there.
         let next_us = faults.get(at + 1).map_or(u64::MAX, |next| next.began_us);
@@ -139,6 +133,16 @@ pub(super) fn activity(entries: &[Entry]) -> (Slots, Slots) {
         }
     }
     (posts, reads)
+}
+
+pub(super) fn faults(entries: &[Entry]) -> Vec<&Fault> {
+    entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Fault(fault) => Some(fault),
+            _ => None,
+        })
+        .collect()
 }
 
 /// An article that was acknowledged to its author and shown to a follower.

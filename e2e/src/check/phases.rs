@@ -1,7 +1,7 @@
 //! Decision 8 of a service that others change meanwhile (`gaceta-proof --against`): what each phase did to people. A phase is
 //! a fault with a name; in some of them the database is away on purpose.
 
-use super::availability::{activity, failure, shown};
+use super::availability::{activity, failure, faults, shown};
 use super::index::Index;
 use super::seconds;
 use crate::history::{Entry, Fault, Operation, Outcome};
@@ -45,13 +45,7 @@ impl Phase {
 pub fn phases(entries: &[Entry]) -> (Vec<Phase>, Vec<String>) {
     let index = Index::of(entries);
     let (posts, reads) = activity(entries);
-    let faults: Vec<&Fault> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Fault(fault) => Some(fault),
-            _ => None,
-        })
-        .collect();
+    let faults = faults(entries);
     let mut phases: Vec<Phase> = faults
         .iter()
         .map(|fault| Phase {
