@@ -221,7 +221,7 @@ pub async fn count(db: &Db) -> Result<(i64, i64)> {
     Ok((row.get(0), row.get(1)))
 }
 
-/// All nodes, with those that left or were lost lately; for administrators.
+/// All nodes, and after them those that left lately, of which a rolling update leaves one for each; for administrators.
 pub async fn details(db: &Db, token: &TokenHash) -> Result<Vec<Details>> {
     audit::require_admin(db, token).await?;
     details_of(db, None).await
@@ -242,7 +242,7 @@ async fn details_of(db: &Db, node_id: Option<Uuid>) -> Result<Vec<Details>> {
                    left join lateral (select * from node_samples l where l.node_id = n.node_id
                                        order by l.at desc limit 1) l on true
                   where $1::uuid is null or n.node_id = $1
-                  order by n.address, n.node_id limit $2"
+                  order by n.state = 'left', n.address, n.node_id limit $2"
             ),
             &[&node_id, &NODES_MAX],
         )

@@ -46,6 +46,16 @@ async fn kinds(deployment: &Deployment, family: &str) -> String {
 }
 
 #[tokio::test]
+async fn nodes_that_have_left_are_listed_after_those_that_serve() {
+    let mut deployment = start(1, 2).await;
+    let admin = deployment.admin().await;
+    deployment.nodes.sort_by_key(|node| node.address.to_string());
+    assert_eq!(deployment.nodes[0].process.terminate().await, Some(0));
+    let states: Vec<Value> = nodes(&admin).await.into_iter().map(|mut node| node["state"].take()).collect();
+    assert_eq!(states, [json!("live"), json!("left")]);
+}
+
+#[tokio::test]
 async fn a_drained_node_gives_up_its_areas_serves_on_and_stays_drained_after_a_restart() {
     let mut deployment = start(1, 2).await;
     let admin = deployment.admin().await;
