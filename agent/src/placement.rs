@@ -16,6 +16,9 @@ const SHARE_MAX: f64 = 1.15;
 /// node gives up does not bring the others to give, too.
 const SHARE_MIN: f64 = 0.7;
 
+/// What one node gives up may be too much for one that was looked at before it; in the next round that one gives it on.
+const RELIEF_ROUNDS_MAX: usize = 8;
+
 /// A live node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
@@ -34,7 +37,12 @@ pub fn assign(areas: &[Area], candidates: &[Candidate]) -> Vec<(i64, Vec<Uuid>)>
     }
     plan.fill();
     plan.share(); // before the next, or a new node would get only what others have too much
-    plan.relieve();
+    for _ in 0..RELIEF_ROUNDS_MAX {
+        if !plan.nodes.iter().any(Bin::is_over) {
+            break;
+        }
+        plan.relieve();
+    }
     plan.changed()
 }
 
