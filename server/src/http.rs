@@ -80,7 +80,7 @@ async fn is_ready(db: db::Db) -> (StatusCode, &'static str) {
 /// unless it says that all is well.
 pub async fn check(address: Option<SocketAddr>) -> anyhow::Result<()> {
     let address = address.context("where? Give --http HOST:PORT, as the server has it")?;
-    let address = SocketAddr::new(loopback(address.ip()), address.port());
+    let address = reachable(address);
     let wait = Duration::from_millis(READY_WAIT_MS);
     let asked = tokio::time::timeout(wait, ask(address)).await;
     let answer = asked.map_err(|_| anyhow::anyhow!("{address} did not answer within {READY_WAIT_MS} ms"))?;
@@ -100,13 +100,14 @@ async fn ask(address: SocketAddr) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Who listens everywhere is asked here.
-fn loopback(ip: IpAddr) -> IpAddr {
-    match ip {
+/// What somebody on this machine connects to when the server listens everywhere.
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
-    }
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 /// A listener that has only so many connections, each for only so long (I9).

@@ -4,8 +4,8 @@ use crate::database::DATABASE;
 use anyhow::Context;
 use db::Db;
 use db::private::PrivatePostgres;
-use server::http::Started;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use server::http::{Started, reachable};
+use std::net::SocketAddr;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -112,14 +112,4 @@ impl Service {
             Err(panic) => anyhow::anyhow!("a server did not start: {panic}"),
         }
     }
-}
-
-/// What a client on this machine connects to when the server listens everywhere.
-fn reachable(bound: SocketAddr) -> SocketAddr {
-    let ip = match bound.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, bound.port())
 }
