@@ -46,7 +46,7 @@
 //! | `man --dir` | `{files: [path…]}` |
 //! | errors | `{error: {code, message}}`, with `pending`, `id`, `resume` when posts wait, `draft` when a text was refused |
 //!
-//! `docs/json-schema.json` says the same for programs, and `e2e/tests/json_schema.rs` holds every command against it.
+//! `docs/json-schema.json` says the same for programs, and `e2e/tests/commands/json_schema.rs` holds every command against it.
 //!
 //! Codes besides the service's: `usage`, `local` (files, terminal), `interrupted`.
 

@@ -1,5 +1,5 @@
 //! A database that cannot be used as it is: starting, full, of another release's schema. The servers wait where waiting
-//! helps, say what is wrong where it does not, and lose nothing. What is not UTF-8 is in `servers`.
+//! helps, say what is wrong where it does not, and lose nothing. What is not UTF-8 is in `starts`.
 #![allow(clippy::unwrap_used)]
 
 use gaceta_e2e::deployment::{Deployment, Server, agent, node};

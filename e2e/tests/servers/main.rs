@@ -1,0 +1,10 @@
+//! `gaceta-agent`, `gaceta-node` and `gaceta-standalone` as processes: how they start, lead, fail and end.
+
+mod agents;
+mod attempts;
+mod bad_database;
+mod control;
+mod election;
+mod load;
+mod standalone;
+mod starts;
