@@ -3,9 +3,7 @@
 //! - [`dispatch`]: every request that an agent answers, one exhaustive match.
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
 //! - [`registry`]: nodes announce themselves, and are handed out to clients.
-//! - [`leader`]: the election, and the term of the agent that leads. Its tasks: [`checks`] of nodes, with [`suspicion`] when too
-//!   many are lost at once, [`weights`] of nodes by their load and the [`placement`] of areas (all three pure); [`retention`] and
-//!   [`upkeep`] of what is old.
+//! - [`leader`]: what only the agent that leads does: the election, checks of nodes, which node serves what, what is old.
 //! - [`control`], [`load`]: nodes, agents and what they do, for administrators.
 //! - [`presence`]: this agent's own row, by which others know of it.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
@@ -18,22 +16,16 @@
 pub mod accounts;
 pub mod areas;
 pub mod attempts;
-pub mod checks;
 pub mod control;
 pub mod dispatch;
 pub mod leader;
 pub mod load;
 pub mod passwords;
-pub mod placement;
 pub mod presence;
 pub mod registry;
-pub mod retention;
 pub mod settings;
-pub mod suspicion;
 pub mod twins;
-pub mod upkeep;
 pub mod users;
-pub mod weights;
 
 use db::Db;
 use db::settings::{Live, Runs};
@@ -101,10 +93,10 @@ pub async fn run(
         serves_since: Instant::now(),
         db,
     });
-    let connections = leader::Connections::new(&agent.db)?;
+    let connections = leader::election::Connections::new(&agent.db)?;
     let mut tasks = JoinSet::new();
     tasks.spawn(settings.keep(agent.db.clone(), Runs::Agent(agent.agent_id), shutdown.clone()));
-    tasks.spawn(leader::keep(agent.clone(), connections, shutdown.clone()));
+    tasks.spawn(leader::election::keep(agent.clone(), connections, shutdown.clone()));
     tasks.spawn(presence::keep(agent.clone(), shutdown.clone()));
     tracing::info!(%address, agent_id = %agent.agent_id, service_id = %agent.service_id, "agent serves");
     ready(address);

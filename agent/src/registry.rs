@@ -1,6 +1,7 @@
 //! Nodes as clients and nodes themselves meet them: they announce themselves, and are handed out to clients.
 
-use crate::{Agent, checks, placement};
+use crate::Agent;
+use crate::leader::{checks, placement};
 use db::nodes::Node;
 use server::{Failure, token_hash};
 use std::time::Duration;

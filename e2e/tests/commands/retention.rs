@@ -35,7 +35,7 @@ impl Retention {
     async fn round(&self) {
         let leader = until("a leader", async || db::leader::current(&self.db).await.unwrap()).await;
         let term = Term { agent_id: leader.agent_id, epoch: leader.epoch };
-        agent::retention::round(&self.db, term, &self.limits).await.unwrap();
+        agent::leader::retention::round(&self.db, term, &self.limits).await.unwrap();
     }
 
     /// The articles of an area up to `upto` were posted so many days ago.

@@ -1,9 +1,9 @@
 //! The rounds of the leader: every node is asked how it is; its state, and which areas it serves, follow from that.
 
-use crate::leader::{Ending, is_over, ms};
-use crate::placement::{self, Candidate};
-use crate::suspicion::Memory;
-use crate::weights::{Busy, Weights};
+use crate::leader::election::{Ending, is_over, ms};
+use crate::leader::placement::{self, Candidate};
+use crate::leader::suspicion::Memory;
+use crate::leader::weights::{Busy, Weights};
 use crate::{Agent, load};
 use db::Db;
 use db::leader::Term;

@@ -1,7 +1,8 @@
 //! The election: every agent stands for it, one leads for a term. What a leader does runs as tasks of its term and ends with it;
 //! each of its writes is fenced by the lease all the same, since a process that is paused ends nothing (I7).
 
-use crate::{Agent, checks, retention, upkeep};
+use crate::Agent;
+use crate::leader::{checks, retention, upkeep};
 use db::Db;
 use db::leader::{Reason, Term};
 use db::settings::Settings;
