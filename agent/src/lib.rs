@@ -3,7 +3,8 @@
 //! - [`dispatch`]: every request that an agent answers, one exhaustive match.
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
 //! - [`registry`]: nodes announce themselves, and are handed out to clients.
-//! - [`leader`]: what only the agent that leads does: the election, checks of nodes, which node serves what, what is old.
+//! - [`leader`]: what only the agent that leads does: the election, checks of nodes, which node serves what, samples
+//!   of the load, what is old.
 //! - [`control`], [`load`]: nodes, agents and what they do, for administrators.
 //! - [`presence`]: this agent's own row, by which others know of it.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.

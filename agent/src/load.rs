@@ -1,21 +1,13 @@
-//! How much the nodes do, over time: written by the leader, told to administrators.
+//! How much the nodes do, over time, as administrators see it. The leader writes it (`leader/sampling.rs`).
 
 use crate::Agent;
 use crate::control::node_of;
-use db::leader::Term;
 use db::samples::{self, Load, Sample};
 use server::{Failure, token_hash};
-use uuid::Uuid;
-use wire::{AgentReply, LoadSample, NodeReport, Token};
+use wire::{AgentReply, LoadSample, Token};
 
 /// Samples in one answer: more than the columns of any terminal.
 const SAMPLES_MAX: i64 = 720;
-
-/// Writes what the live nodes reported, and their sum.
-pub async fn sample(db: &db::Db, term: Term, reports: &[(Uuid, NodeReport)]) -> db::Result<()> {
-    let loads: Vec<(Uuid, Load)> = reports.iter().map(|(id, report)| (*id, from_wire(report.load))).collect();
-    samples::write(db, term, &loads).await
-}
 
 /// The load of the last `span_s` seconds, and of each node now.
 pub async fn load(agent: &Agent, token: Option<Token>, span_s: u32) -> Result<AgentReply, Failure> {
@@ -35,21 +27,6 @@ fn sample_of(sample: Sample) -> LoadSample {
         nodes: sample.nodes.unsigned_abs(),
         sum: to_wire(sample.sum),
         mean: to_wire(sample.mean),
-    }
-}
-
-fn from_wire(load: wire::Load) -> Load {
-    Load {
-        posts_s: load.posts_s,
-        reads_s: load.reads_s,
-        follows_s: load.follows_s,
-        deletes_s: load.deletes_s,
-        others_s: load.others_s,
-        deliveries_s: load.deliveries_s,
-        followers: load.followers,
-        connections: load.connections,
-        queued_posts: load.queued_posts,
-        memory_bytes: load.memory_bytes,
     }
 }
 

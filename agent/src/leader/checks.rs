@@ -1,10 +1,10 @@
 //! The rounds of the leader: every node is asked how it is; its state, and which areas it serves, follow from that.
 
+use crate::Agent;
 use crate::leader::election::{Ending, is_over, ms};
 use crate::leader::placement::{self, Candidate};
 use crate::leader::suspicion::Memory;
 use crate::leader::weights::{Busy, Weights};
-use crate::{Agent, load};
 use db::Db;
 use db::leader::Term;
 use db::nodes::{Found, Node};
@@ -47,18 +47,8 @@ pub async fn run(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>) -
     }
 }
 
-/// Writes samples of the load until the lease is lost.
-pub async fn sample(agent: Arc<Agent>, db: Db, term: Term, reports: Arc<Reports>) -> Ending {
-    loop {
-        agent.live.passed(Instant::now(), |settings| settings.sample_interval_ms).await;
-        let reports: Vec<(Uuid, NodeReport)> = lock(&reports).clone().into_iter().collect();
-        if is_over(load::sample(&db, term, &reports).await, "sampling the load") {
-            return Ending::Lost;
-        }
-    }
-}
-
-fn lock(reports: &Reports) -> std::sync::MutexGuard<'_, HashMap<Uuid, NodeReport>> {
+/// The reports of the last round.
+pub fn lock(reports: &Reports) -> std::sync::MutexGuard<'_, HashMap<Uuid, NodeReport>> {
     reports.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -2,7 +2,7 @@
 //! each of its writes is fenced by the lease all the same, since a process that is paused ends nothing (I7).
 
 use crate::Agent;
-use crate::leader::{checks, retention, upkeep};
+use crate::leader::{checks, retention, sampling, upkeep};
 use db::Db;
 use db::leader::{Reason, Term};
 use db::settings::Settings;
@@ -90,7 +90,7 @@ async fn lead(
     let mut tasks = JoinSet::new();
     let reports = Arc::new(checks::Reports::default());
     tasks.spawn(checks::run(agent.clone(), connections.checks.clone(), term, reports.clone()));
-    tasks.spawn(checks::sample(agent.clone(), connections.upkeep.clone(), term, reports));
+    tasks.spawn(sampling::run(agent.clone(), connections.upkeep.clone(), term, reports));
     tasks.spawn(upkeep::run(agent.clone(), connections.upkeep.clone(), term));
     tasks.spawn(expire(agent.clone(), connections.upkeep.clone(), term));
     let ending = tokio::select! {

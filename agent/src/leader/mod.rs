@@ -3,12 +3,13 @@
 //! - [`election`]: every agent stands for it; the term of the one that leads, and its tasks:
 //! - [`checks`] of nodes, with [`suspicion`] when too many are lost at once, [`weights`] of nodes by their load and the
 //!   [`placement`] of areas (all three pure);
-//! - [`retention`] and [`upkeep`] of what is old.
+//! - [`sampling`] of the load; [`retention`] and [`upkeep`] of what is old.
 
 pub mod checks;
 pub mod election;
 pub mod placement;
 pub mod retention;
+pub mod sampling;
 pub mod suspicion;
 pub mod upkeep;
 pub mod weights;
