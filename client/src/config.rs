@@ -9,7 +9,7 @@
 //! ```
 
 use crate::exit::Failure;
-use crate::files;
+use crate::service::files;
 use crate::settings::parse_context;
 use crate::values::parse_address;
 use anyhow::Context as _;

@@ -1,13 +1,13 @@
 //! What is remembered between commands: a session, whose it is, and where its service was found. One 0600 file for
 //! each context, under `contexts/`.
 
-use crate::files;
+use crate::service::files;
+use crate::service::session::Identity;
 use crate::settings::{Settings, parse_context};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use uuid::Uuid;
 use wire::{LoggedIn, Role, Token};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +26,6 @@ pub struct Context {
     /// Hexadecimal. Never shown.
     #[serde(default)]
     pub token: Option<String>,
-}
-
-/// Whose session it is, and at which installation of the service: the outbox is kept apart by both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    pub user: String,
-    pub service_id: Uuid,
 }
 
 impl Context {
@@ -119,6 +112,7 @@ fn path(settings: &Settings) -> PathBuf {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use uuid::Uuid;
 
     #[test]
     fn a_session_is_kept_private_and_forgotten() {

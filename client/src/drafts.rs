@@ -1,7 +1,7 @@
 //! Texts that are being written, or could not be posted as they are: 0600 files in `drafts/`, one for each area that a
 //! person writes to. What is in them is never written over, only gone on with.
 
-use crate::files;
+use crate::service::files;
 use crate::settings::Settings;
 use crate::values::name_key;
 use anyhow::Context as _;

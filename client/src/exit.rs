@@ -1,5 +1,6 @@
 //! What goes wrong, as the client sees it, and the one place that maps it to exit codes and to the codes of JSON.
 
+use crate::service;
 use crate::stop::Signal;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -128,6 +129,16 @@ impl Failure {
             Kind::Interrupted(_) => "interrupted",
             Kind::OutputClosed => "output_closed",
         }
+    }
+}
+
+impl From<service::failure::Failure> for Failure {
+    fn from(failure: service::failure::Failure) -> Self {
+        let kind = match failure.kind {
+            service::failure::Kind::Service(code) => Kind::Service(code),
+            service::failure::Kind::Foreign => Kind::Foreign,
+        };
+        Self::new(kind, failure.message)
     }
 }
 

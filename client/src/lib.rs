@@ -4,10 +4,9 @@
 //! - [`command`]: ONE definition of every command, for the command line and for the prompt.
 //! - [`run`]: from arguments to an exit code.
 //! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
-//! - [`session`]: agents, then nodes, on behalf of whoever is logged in; [`transport`] is the race between servers
-//!   under it, with retries and hedging, [`candidates`] are who takes part; [`vigil`] is over a long poll at one node.
-//! - [`config`]: what a person has written down; [`context`]: what is remembered between commands; [`outbox`]: posts
-//!   that are saved before they are sent.
+//! - [`session`]: what each command gets. [`service`]: what speaks to the service, and knows no command, no screen and no
+//!   terminal: agents, then nodes, retries, long polls, and posts that are saved before they are sent.
+//! - [`config`]: what a person has written down; [`context`]: what is remembered between commands.
 //! - [`drafts`]: texts that are being written, with a person's own [`editor`].
 //! - [`render`]: data to text or JSON. The only place that prints, and that makes what others wrote safe to show.
 //! - [`pager`]: what is longer than the screen, and what of it was seen.
@@ -16,11 +15,10 @@
 //! - [`walk`]: through all that is unread, article by article.
 //! - [`repl`]: the prompt. [`terminal`]: questions to a person. [`exit`]: failures and their exit codes; [`topics`]: help on
 //!   them, and on the environment.
-//! - [`settings`], [`values`], [`files`], [`stop`], [`suggest`], [`child`]: small things under all of them.
+//! - [`settings`], [`values`], [`stop`], [`suggest`], [`child`]: small things under all of them.
 //!
 //! This crate knows the protocol and nothing of the database.
 
-pub mod candidates;
 pub mod child;
 pub mod command;
 pub mod complete;
@@ -30,28 +28,25 @@ pub mod drafts;
 pub mod editor;
 pub mod execute;
 pub mod exit;
-pub mod files;
 pub mod guide;
 pub mod import;
 pub mod names;
-pub mod outbox;
 pub mod outcome;
 pub mod pager;
 pub mod render;
 pub mod repl;
 pub mod run;
+pub mod service;
 pub mod session;
 pub mod settings;
 pub mod stop;
 pub mod suggest;
 pub mod terminal;
 pub mod topics;
-pub mod transport;
 pub mod values;
-pub mod vigil;
 pub mod walk;
 
-pub use context::Identity;
 pub use execute::accounts::login_with_password;
 pub use repl::prompt;
+pub use service::session::Identity;
 pub use settings::Settings;

@@ -2,11 +2,12 @@
 //! the latest articles of an area, asked when somebody wants them. Nobody waits for any of it, and nothing is said when
 //! it fails.
 
-use crate::context::{Context, Identity};
+use crate::context::Context;
 use crate::execute::{admin, areas, servers, service_settings};
 use crate::exit::Failure;
-use crate::files;
 use crate::render::Output;
+use crate::service::files;
+use crate::service::session::Identity;
 use crate::session::Session;
 use crate::settings::Settings;
 use jiff::Timestamp;

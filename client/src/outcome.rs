@@ -1,14 +1,15 @@
 //! What a command found out, as data. [`crate::render`] makes text or JSON of it.
 
 use crate::exit;
-use serde::{Deserialize, Serialize};
+use crate::service::outbox::OutboxPost;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
 use wire::{
-    AgentDetails, AreaDetails, AreaId, AreaSummary, Article, AuditEntry, Cursor, Leader, LoadSample,
-    NodeDetails, Role, Seq, ServerSettings, ServiceEvent, SessionSummary, SettingDetails,
-    SubscriptionSummary, UserSummary,
+    AgentDetails, AreaDetails, AreaSummary, Article, AuditEntry, Cursor, Leader, LoadSample, NodeDetails,
+    Role, Seq, ServerSettings, ServiceEvent, SessionSummary, SettingDetails, SubscriptionSummary,
+    UserSummary,
 };
 
 #[derive(Debug, Clone)]
@@ -288,19 +289,6 @@ pub struct PostedArticle {
     pub seq: Seq,
     pub id: Uuid,
     pub duplicate: bool,
-}
-
-/// A post that is saved and not known to have arrived.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutboxPost {
-    pub service_id: Uuid,
-    pub user: String,
-    pub area: String,
-    /// `None` when the service could not be asked yet: it was certainly not sent.
-    pub area_id: Option<AreaId>,
-    pub id: Uuid,
-    pub body: String,
-    pub created_at_us: i64,
 }
 
 /// The states of `1..=last_seq`, each number counted once.

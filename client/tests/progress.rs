@@ -56,7 +56,7 @@ async fn a_slow_post_of_many_lines_says_how_far_it_is_and_its_result_stays_clean
     let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
     let style = Style { json: true, stderr_terminal: true, ..Style::default() };
     let output = Output::to(style, stdout.clone(), stderr.clone());
-    let batch = gaceta::outbox::TAKEN_MAX; // as many are sent at once
+    let batch = gaceta::service::outbox::TAKEN_MAX; // as many are sent at once
     let lines: Vec<String> = (1..=3 * batch + 1).map(|number| format!("line {number}")).collect();
     let cli = Cli::try_parse_from(["gaceta", "post", "news", "--lines", &lines.join("\n")]).unwrap();
     let code = run_command(cli.command.unwrap(), &ana.settings, &output, &Stop::default()).await;

@@ -3,10 +3,12 @@
 mod fake;
 
 use fake::{Fake, nobody};
-use gaceta::candidates::{Candidate, resolve_all};
 use gaceta::exit::Failure;
 use gaceta::render::{Output, Style};
-use gaceta::transport::{Addresses, Answer, Ask, race};
+use gaceta::service::candidates::{Candidate, resolve_all};
+use gaceta::service::failure;
+use gaceta::service::tell::{Tell, Told};
+use gaceta::service::transport::{Addresses, Answer, Ask, race};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +18,7 @@ use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, RequestBody};
 struct Servers(Vec<String>);
 
 impl Addresses for Servers {
-    async fn round(&mut self, _round: u32) -> Result<Vec<Candidate>, Failure> {
+    async fn round(&mut self, _round: u32) -> Result<Vec<Candidate>, failure::Failure> {
         resolve_all(self.0.clone()).await
     }
 
@@ -26,13 +28,13 @@ impl Addresses for Servers {
 }
 
 async fn ask(servers: &[&str], wait: Duration) -> Result<Answer, Failure> {
-    ask_telling(servers, wait, Output::silent()).await
+    ask_telling(servers, wait, Tell::nobody()).await
 }
 
-async fn ask_telling(servers: &[&str], wait: Duration, output: Output) -> Result<Answer, Failure> {
+async fn ask_telling(servers: &[&str], wait: Duration, tell: Tell) -> Result<Answer, Failure> {
     let body = RequestBody::Node(NodeRequest::Unsubscribe { area_id: fake::AREA });
-    let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, output: &output };
-    race(&mut Servers(servers.iter().map(|&server| server.to_owned()).collect()), ask).await
+    let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, tell: &tell };
+    Ok(race(&mut Servers(servers.iter().map(|&server| server.to_owned()).collect()), ask).await?)
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -171,6 +173,11 @@ async fn a_long_busy_is_waited_for_and_told_at_a_terminal() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let style = Style { stderr_terminal: true, ..Style::default() };
     let output = Output::to(style, Arc::new(Mutex::new(std::io::sink())), told.clone());
+    let tell = Tell::new(move |told| {
+        if let Told::Waiting(what) = told {
+            output.waiting(what);
+        }
+    });
     let started = Instant::now();
     let open_at = started + Duration::from_millis(1_000);
     let busy = Fake::node(move |_| async move {
@@ -181,7 +188,7 @@ async fn a_long_busy_is_waited_for_and_told_at_a_terminal() {
         }
     })
     .await;
-    ask_telling(&[&busy.address], LONG, output).await.unwrap();
+    ask_telling(&[&busy.address], LONG, tell).await.unwrap();
     assert!(Instant::now() >= open_at);
     let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
     assert_eq!(told, "… waiting: too many wrong passwords\n");

@@ -1,10 +1,11 @@
 //! Accounts and sessions.
 
 use crate::command::PasswordArgs;
-use crate::context::{Context, Identity};
+use crate::context::Context;
 use crate::exit::Failure;
 use crate::outcome::Outcome;
 use crate::render::Output;
+use crate::service::session::Identity;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::terminal;

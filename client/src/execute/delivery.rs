@@ -1,14 +1,15 @@
 //! Sending what is saved, until each post has a definite answer: then it leaves the outbox.
 
 use super::lines::{self, Form};
-use crate::context::Identity;
 use crate::exit::{Failure, Kind, Pending};
-use crate::outbox::{Entry, Outbox, TAKEN_MAX, abort_at};
-use crate::outcome::{OutboxPost, Outcome, PostedArticle};
+use crate::outcome::{Outcome, PostedArticle};
 use crate::render::Progress;
-use crate::session::{Nodes, Session};
+use crate::service::outbox::{Entry, Outbox, OutboxPost, TAKEN_MAX, abort_at};
+use crate::service::session::Identity;
+use crate::service::session::Nodes;
+use crate::service::transport::jittered;
+use crate::session::Session;
 use crate::stop::Stop;
-use crate::transport::jittered;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -7,15 +7,16 @@
 use super::areas::subscriptions;
 use super::exec::{Exec, Ran};
 use super::reading::{joined_to, mark};
-use crate::candidates::{Candidate, resolve_all};
 use crate::exit::Failure;
-use crate::outbox::abort_at;
 use crate::outcome::{Expired, Item, Outcome, items};
 use crate::pager;
-use crate::session::{Nodes, Session, fresh_nodes};
+use crate::service::candidates::{Candidate, resolve_all};
+use crate::service::outbox::abort_at;
+use crate::service::session::{Nodes, fresh_nodes};
+use crate::service::transport::{Ask, jittered};
+use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
+use crate::session::Session;
 use crate::stop::Stop;
-use crate::transport::{Ask, jittered};
-use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -206,10 +207,10 @@ impl<'a> Follower<'a> {
         }
         if self.queue.is_empty() {
             if self.trouble.is_some() {
-                match fresh_nodes(self.session, &[]).await {
+                match fresh_nodes(&self.session.service, &[]).await {
                     Ok(addresses) if !addresses.is_empty() => self.nodes.addresses = addresses,
                     Err(failure) if failure.code() == Some(ErrorCode::Unauthenticated) => {
-                        return Err(failure);
+                        return Err(failure.into());
                     }
                     _ => {}
                 }
@@ -230,7 +231,8 @@ impl<'a> Follower<'a> {
         };
         let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms });
         let deadline = Instant::now() + longest;
-        let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
+        let ask =
+            Ask { token: self.session.token(), body: &body, deadline, tell: self.session.service.tell() };
         let answered = {
             let polled = vigil::poll(&candidate, &ask);
             tokio::pin!(polled);

@@ -6,7 +6,7 @@ use crate::command::PostArgs;
 use crate::drafts::{self, Draft};
 use crate::editor::Editor;
 use crate::exit::{Failure, Kept, Kind};
-use crate::files;
+use crate::service::files;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::terminal;

@@ -1,17 +1,17 @@
 //! The settings of the service: listed, changed, imported, watched. What values are allowed only the service knows.
 
-use crate::candidates::{Candidate, begun_at, resolve_all};
 use crate::command::AdminSettings;
 use crate::exit::{Failure, Kind};
 use crate::import::{self, Line};
 use crate::names;
 use crate::outcome::{Outcome, SettingMoved};
 use crate::pager;
+use crate::service::candidates::{Candidate, begun_at, resolve_all};
+use crate::service::transport::{Ask, jittered};
+use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::suggest::did_you_mean;
-use crate::transport::{Ask, jittered};
-use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use wire::{
@@ -217,7 +217,8 @@ impl Agents<'_> {
         let request = AdminRequest::SettingsWatch { version, wait_ms: POLL_WAIT_MS };
         let body = RequestBody::Agent(admin(request));
         let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
-        let ask = Ask { token: self.session.token(), body: &body, deadline, output: &self.session.output };
+        let ask =
+            Ask { token: self.session.token(), body: &body, deadline, tell: self.session.service.tell() };
         match vigil::poll(&candidate, &ask).await? {
             ReplyBody::Agent(AgentReply::Settings { version, settings }) => {
                 self.current = Some(candidate);

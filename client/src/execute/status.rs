@@ -1,11 +1,13 @@
 //! `status`: how every agent and every node is, for whoever wants to know what is wrong. All are asked at once, none
 //! is waited for longer than the others.
 
-use crate::candidates::{Candidate, resolve};
 use crate::exit::Failure;
 use crate::outcome::{AgentStatus, NodeStatus, Outcome, Probe, Status};
-use crate::session::{Session, fresh_nodes};
-use crate::transport::{self, Ask};
+use crate::service::candidates::{Candidate, resolve};
+use crate::service::failure;
+use crate::service::session::fresh_nodes;
+use crate::service::transport::{self, Ask};
+use crate::session::Session;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -19,7 +21,7 @@ const SERVER_WAIT: Duration = Duration::from_secs(3);
 pub async fn status(session: &Session) -> Result<Outcome, Failure> {
     let identity = timeout(SERVER_WAIT, session.identity());
     let nodes = async {
-        let addresses = fresh_nodes(session, &[]).await.unwrap_or_default();
+        let addresses = fresh_nodes(&session.service, &[]).await.unwrap_or_default();
         probe(session, addresses, RequestBody::Node(NodeRequest::Status)).await
     };
     let agents = probe(session, session.agents(), RequestBody::Agent(AgentRequest::Status));
@@ -28,7 +30,7 @@ pub async fn status(session: &Session) -> Result<Outcome, Failure> {
     if let Some(failure) = agents.iter().find_map(|(_, answer)| {
         answer.as_ref().err().filter(|failure| failure.code() == Some(ErrorCode::Unauthenticated))
     }) {
-        return Err(failure.clone());
+        return Err(failure.clone().into());
     }
     Ok(Outcome::Status(Status {
         context: session.settings.context.clone(),
@@ -45,7 +47,7 @@ struct Asked {
     now_us: i64,
 }
 
-type Answered = (Asked, Result<ReplyBody, Failure>);
+type Answered = (Asked, Result<ReplyBody, failure::Failure>);
 
 /// Every server behind these addresses, in their order.
 async fn probe(session: &Session, addresses: Vec<String>, body: RequestBody) -> Vec<Answered> {
@@ -62,11 +64,11 @@ async fn probe(session: &Session, addresses: Vec<String>, body: RequestBody) -> 
         }
     }
     in_order(servers.into_iter().map(|server| {
-        let (token, body, output) = (session.token(), body.clone(), session.output.clone());
+        let (token, body, tell) = (session.token(), body.clone(), session.service.tell().clone());
         async move {
             match server {
                 Ok(candidate) => {
-                    exchange(&candidate, &Ask { token, body: &body, deadline, output: &output }).await
+                    exchange(&candidate, &Ask { token, body: &body, deadline, tell: &tell }).await
                 }
                 Err((address, failure)) => {
                     (Asked { address, elapsed: Duration::ZERO, now_us: now_us() }, Err(failure))
@@ -131,8 +133,8 @@ fn answered(asked: Asked, server: ServerStatus) -> Probe {
     }
 }
 
-fn failed(asked: Asked, answer: Result<ReplyBody, Failure>) -> Probe {
-    let failure = answer.err().unwrap_or_else(Failure::unexpected_reply);
+fn failed(asked: Asked, answer: Result<ReplyBody, failure::Failure>) -> Probe {
+    let failure = answer.err().unwrap_or_else(failure::Failure::unexpected_reply);
     let prefix = format!("{}: ", asked.address);
     let error = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message).to_owned();
     Probe {

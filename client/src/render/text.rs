@@ -4,9 +4,8 @@ use super::article::item_text;
 use super::layout::{cut, moment, table};
 use super::{Shown, Style, sanitise, servers, settings};
 use crate::exit::Failure;
-use crate::outcome::{
-    ContextSummary, Expired, Item, Moved, OutboxPost, Outcome, PostedArticle, Reading, Verification,
-};
+use crate::outcome::{ContextSummary, Expired, Item, Moved, Outcome, PostedArticle, Reading, Verification};
+use crate::service::outbox::OutboxPost;
 use crate::values::duration_text;
 use std::path::{Path, PathBuf};
 use wire::{AreaDetails, AreaSummary, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};

@@ -3,13 +3,13 @@
 
 use super::announce::Announcer;
 use super::news::News;
-use crate::candidates::{Candidate, resolve_all};
 use crate::exit::Failure;
 use crate::render::Output;
+use crate::service::candidates::{Candidate, resolve_all};
+use crate::service::transport::{Ask, jittered};
+use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::transport::{Ask, jittered};
-use crate::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use wire::limits::AREAS_PER_REQUEST_MAX;
@@ -112,15 +112,15 @@ async fn poll(
     let mut last = Failure::service(ErrorCode::Unavailable, "no node can be found");
     for candidate in candidates {
         let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
-        let ask = Ask { token: session.token(), body, deadline, output: &session.output };
+        let ask = Ask { token: session.token(), body, deadline, tell: session.service.tell() };
         match vigil::poll(&candidate, &ask).await {
             Ok(ReplyBody::Node(NodeReply::Followed { pages, ended })) => {
                 *current = Some(candidate);
                 return Ok((pages, ended));
             }
             Ok(_) => last = Failure::unexpected_reply(),
-            Err(failure) if failure.is_retryable() => last = failure,
-            Err(failure) => return Err(failure),
+            Err(failure) if failure.is_retryable() => last = failure.into(),
+            Err(failure) => return Err(failure.into()),
         }
     }
     Err(last)

@@ -12,10 +12,11 @@ use crate::execute::reading::{is_over, joined_to, mark_area, move_cursor, note_o
 use crate::execute::{lines, posting};
 use crate::exit::{Failure, Kind};
 use crate::outcome::{Expired, Item, Outcome};
-use crate::session::{Located, Session};
+use crate::service::session::Located;
+use crate::service::transport::jittered;
+use crate::session::Session;
 use crate::stop::Stop;
 use crate::terminal::Key;
-use crate::transport::jittered;
 use sheet::{Position, Seen, Sheet};
 use std::time::Duration;
 use tokio::sync::Mutex;

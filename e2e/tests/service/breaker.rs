@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, and not what helps them
 
-use client::candidates::{Candidate, resolve_all};
-use client::exit::Failure;
-use client::render::Output;
-use client::transport::{Addresses, Ask, race};
+use client::service::candidates::{Candidate, resolve_all};
+use client::service::failure::Failure;
+use client::service::tell::Tell;
+use client::service::transport::{Addresses, Ask, race};
 use gaceta_e2e::breaker::{Breaker, HOLD, LOSE, PASS, Plan, RESET, Target, Way};
 use gaceta_e2e::person::{Person, bodies};
 use gaceta_e2e::processes::event;
@@ -56,9 +56,9 @@ impl Scene {
     }
 
     async fn ask(&mut self, body: RequestBody) -> ReplyBody {
-        let output = Output::silent();
+        let tell = Tell::nobody();
         let deadline = Instant::now() + ANSWER_WAIT;
-        let ask = Ask { token: Some(self.ana.token), body: &body, deadline, output: &output };
+        let ask = Ask { token: Some(self.ana.token), body: &body, deadline, tell: &tell };
         race(&mut self.route, ask).await.unwrap_or_else(|failure| panic!("{failure}")).body
     }
 

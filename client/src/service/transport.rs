@@ -4,9 +4,9 @@
 //! a connection, 1 s without an answer) the next is asked *as well*, and the first definite answer wins. Every request
 //! may be repeated (I10), so nothing can happen twice.
 
-use crate::candidates::Candidate;
-use crate::exit::Failure;
-use crate::render::Output;
+use super::candidates::Candidate;
+use super::failure::Failure;
+use super::tell::Tell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub struct Ask<'a> {
     pub token: Option<Token>,
     pub body: &'a RequestBody,
     pub deadline: Instant,
-    pub output: &'a Output,
+    pub tell: &'a Tell,
 }
 
 pub struct Answer {
@@ -283,7 +283,7 @@ impl<'a> Race<'a> {
         // Not earlier, or it would be told the same again; a little later, so that a crowd does not come back as one.
         self.next_at = (now + wait + jittered(wait.min(ROUND_PAUSE_MAX)) / 4).min(latest);
         if wait >= SILENCE_MAX && self.told_wait != error.message {
-            self.ask.output.waiting(&format!("waiting: {}", error.message));
+            self.ask.tell.waiting(&format!("waiting: {}", error.message));
             self.told = true;
             self.told_wait = error.message;
         }
@@ -307,7 +307,7 @@ impl<'a> Race<'a> {
     fn tell(&mut self) {
         self.told = true;
         let why = self.last.as_ref().map_or("no answer yet".into(), |last| last.message.clone());
-        self.ask.output.waiting(&format!("waiting for {}: {why}", self.what));
+        self.ask.tell.waiting(&format!("waiting for {}: {why}", self.what));
     }
 
     fn out_of_time(&self, started: Instant) -> Failure {

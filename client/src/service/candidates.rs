@@ -1,6 +1,6 @@
 //! The servers behind addresses: every address of every name, in the order in which they are asked.
 
-use crate::exit::Failure;
+use super::failure::Failure;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinSet;

@@ -3,9 +3,9 @@
 //! A node that is paused, or cut off, keeps its connections: nothing breaks, and who waits for news could wait for as long as the
 //! poll may take. So it is pinged meanwhile, and left when it does not answer: nothing is lost, the next node is asked the same.
 
-use crate::candidates::Candidate;
-use crate::exit::Failure;
-use crate::transport::{self, Ask, jittered};
+use super::candidates::Candidate;
+use super::failure::Failure;
+use super::transport::{self, Ask, jittered};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};

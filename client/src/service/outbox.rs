@@ -6,9 +6,9 @@
 //!
 //! Entries are written under a temporary name, locked, synced, and renamed: none is ever visible unlocked or half.
 
-use crate::files;
-use crate::outcome::OutboxPost;
+use super::files;
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
-use wire::AreaRef;
+use wire::{AreaId, AreaRef};
 
 /// Posts that may wait. More would be a service that is down for good, or a script that does not look at exit codes.
 const ENTRIES_MAX: usize = 100_000;
@@ -30,6 +30,19 @@ const SUFFIX: &str = ".json";
 const TMP_SUFFIX: &str = ".tmp";
 /// What could not be understood: kept, and told of, until a person has looked at it.
 const DAMAGED_SUFFIX: &str = ".damaged";
+
+/// A post that is saved and not known to have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxPost {
+    pub service_id: Uuid,
+    pub user: String,
+    pub area: String,
+    /// `None` when the service could not be asked yet: it was certainly not sent.
+    pub area_id: Option<AreaId>,
+    pub id: Uuid,
+    pub body: String,
+    pub created_at_us: i64,
+}
 
 pub struct Outbox {
     dir: PathBuf,
