@@ -4,20 +4,17 @@ use crate::attempts::guarded;
 use crate::{Agent, FIRST_ADMIN};
 use db::TokenHash;
 use db::names::Name;
-use server::{Failure, token_hash};
-use std::net::IpAddr;
-use uuid::Uuid;
+use db::sessions::{Me, Session};
+use server::{Caller, Failure};
 use wire::limits::LABEL_BYTES_MAX;
 use wire::{AgentReply, ErrorCode, ErrorReply, LoggedIn, Password, Role, SessionSummary, Token};
 
 pub async fn register(
     agent: &Agent,
-    request_id: Uuid,
-    from: IpAddr,
-    name: String,
-    password: Password,
-    label: String,
+    caller: &Caller,
+    request: wire::Register,
 ) -> Result<AgentReply, Failure> {
+    let wire::Register { name, password, label } = request;
     let name = Name::parse(&name)?;
     if name.key == FIRST_ADMIN {
         // Where no administrator was made yet, a stranger must not sit on the name.
@@ -27,13 +24,13 @@ pub async fn register(
     }
     // The same name with the same password is a repeat (I10): the answer to the first one may have been lost. So this tells
     // whether a password is right, too, and is guarded like a log-in.
-    let registered = guarded(agent, &name.text, from, async {
+    let registered = guarded(agent, &name.text, caller.peer.ip(), async {
         let hash = agent.passwords.hash(password.0.clone()).await?;
         let added = db::users::register(&agent.db, &name, &hash).await?;
         let logged_in = start_session(agent, &name.text, password.clone(), label).await?;
         Ok(logged_in.map(|logged_in| LoggedIn { already: !added, ..logged_in }))
     });
-    match agent.twins.once(request_id, &name.text, &password, registered).await? {
+    match agent.twins.once(caller.request_id, &name.text, &password, registered).await? {
         Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(
             ErrorCode::Conflict,
@@ -43,16 +40,11 @@ pub async fn register(
     }
 }
 
-pub async fn login(
-    agent: &Agent,
-    request_id: Uuid,
-    from: IpAddr,
-    name: String,
-    password: Password,
-    label: String,
-) -> Result<AgentReply, Failure> {
-    let logged_in = guarded(agent, &name, from, start_session(agent, &name, password.clone(), label));
-    match agent.twins.once(request_id, &name, &password, logged_in).await? {
+pub async fn login(agent: &Agent, caller: &Caller, request: wire::Login) -> Result<AgentReply, Failure> {
+    let wire::Login { name, password, label } = request;
+    let logged_in =
+        guarded(agent, &name, caller.peer.ip(), start_session(agent, &name, password.clone(), label));
+    match agent.twins.once(caller.request_id, &name, &password, logged_in).await? {
         Some(logged_in) => Ok(AgentReply::LoggedIn(logged_in)),
         None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "wrong name or password").into()),
     }
@@ -116,37 +108,40 @@ pub(crate) fn role_of(name: &str) -> Role {
     if name == "admin" { Role::Admin } else { Role::User }
 }
 
-pub async fn logout(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let already = db::sessions::end_own(&agent.db, &token_hash(token)?).await?;
-    Ok(AgentReply::Done { already })
+pub async fn logout(agent: &Agent, caller: &Caller, request: wire::Logout) -> Result<AgentReply, Failure> {
+    let wire::Logout {} = request;
+    let already = db::sessions::end_own(&agent.db, &caller.token_hash()?).await?;
+    Ok(AgentReply::Done(wire::Done { already }))
 }
 
-pub async fn whoami(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let me = me(agent, token).await?;
-    Ok(AgentReply::Whoami {
-        role: role_of(&me.role),
-        user: me.user,
-        session_id: me.session_id,
-        service_id: agent.service_id,
-    })
+pub async fn whoami(agent: &Agent, caller: &Caller, request: wire::Whoami) -> Result<AgentReply, Failure> {
+    let wire::Whoami {} = request;
+    let me = me(agent, caller).await?;
+    let Me { user_id: _, user, role, session_id } = me;
+    let (role, service_id) = (role_of(&role), agent.service_id);
+    Ok(AgentReply::Identified(wire::Identified { user, role, session_id, service_id }))
 }
 
-async fn me(agent: &Agent, token: Option<Token>) -> Result<db::sessions::Me, Failure> {
-    let me = db::sessions::me(&agent.db, &token_hash(token)?).await?;
+async fn me(agent: &Agent, caller: &Caller) -> Result<Me, Failure> {
+    let me = db::sessions::me(&agent.db, &caller.token_hash()?).await?;
     me.ok_or_else(|| db::Error::unauthenticated().into())
 }
 
 pub async fn change_password(
     agent: &Agent,
-    from: IpAddr,
-    token: Option<Token>,
-    old: Password,
-    new: Password,
+    caller: &Caller,
+    request: wire::ChangePassword,
 ) -> Result<AgentReply, Failure> {
-    let me = me(agent, token).await?;
-    let changed = guarded(agent, &me.user, from, change_own(agent, token_hash(token)?, &me.user, old, new));
+    let wire::ChangePassword { old, new } = request;
+    let me = me(agent, caller).await?;
+    let changed = guarded(
+        agent,
+        &me.user,
+        caller.peer.ip(),
+        change_own(agent, caller.token_hash()?, &me.user, old, new),
+    );
     match changed.await? {
-        Some(already) => Ok(AgentReply::Done { already }),
+        Some(already) => Ok(AgentReply::Done(wire::Done { already })),
         None => Err(ErrorReply::new(ErrorCode::Unauthenticated, "the old password is wrong").into()),
     }
 }
@@ -181,36 +176,46 @@ async fn change_own(
     Ok(Some(false))
 }
 
-pub async fn sessions(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let me = me(agent, token).await?;
+pub async fn sessions(
+    agent: &Agent,
+    caller: &Caller,
+    request: wire::Sessions,
+) -> Result<AgentReply, Failure> {
+    let wire::Sessions {} = request;
+    let me = me(agent, caller).await?;
     let sessions = db::sessions::of_user(&agent.db, me.user_id).await?;
-    Ok(AgentReply::Sessions { sessions: summaries(sessions, Some(me.session_id)) })
+    Ok(AgentReply::SessionsListed(wire::SessionsListed {
+        sessions: summaries(sessions, Some(me.session_id)),
+    }))
 }
 
-pub(crate) fn summaries(sessions: Vec<db::sessions::Session>, current: Option<i64>) -> Vec<SessionSummary> {
+pub(crate) fn summaries(sessions: Vec<Session>, current: Option<i64>) -> Vec<SessionSummary> {
     sessions
         .into_iter()
-        .map(|session| SessionSummary {
-            current: Some(session.session_id) == current,
-            session_id: session.session_id,
-            label: session.label,
-            created_at_us: session.created_at_us,
-            last_used_at_us: session.last_used_at_us,
-            expires_at_us: session.expires_at_us,
+        .map(|session| {
+            let Session { session_id, label, created_at_us, last_used_at_us, expires_at_us } = session;
+            let current = Some(session_id) == current;
+            SessionSummary { session_id, label, created_at_us, last_used_at_us, expires_at_us, current }
         })
         .collect()
 }
 
 pub async fn end_session(
     agent: &Agent,
-    token: Option<Token>,
-    session_id: i64,
+    caller: &Caller,
+    request: wire::EndSession,
 ) -> Result<AgentReply, Failure> {
-    let already = db::sessions::end(&agent.db, &token_hash(token)?, session_id).await?;
-    Ok(AgentReply::Done { already })
+    let wire::EndSession { session_id } = request;
+    let already = db::sessions::end(&agent.db, &caller.token_hash()?, session_id).await?;
+    Ok(AgentReply::Done(wire::Done { already }))
 }
 
-pub async fn end_all_sessions(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let sessions = db::sessions::end_all(&agent.db, &token_hash(token)?).await?;
-    Ok(AgentReply::Ended { sessions })
+pub async fn end_all_sessions(
+    agent: &Agent,
+    caller: &Caller,
+    request: wire::EndAllSessions,
+) -> Result<AgentReply, Failure> {
+    let wire::EndAllSessions {} = request;
+    let sessions = db::sessions::end_all(&agent.db, &caller.token_hash()?).await?;
+    Ok(AgentReply::Ended(wire::Ended { sessions }))
 }

@@ -8,6 +8,7 @@
 //! - [`control`], [`load`]: nodes, agents and what they do, for administrators.
 //! - [`presence`]: this agent's own row, by which others know of it.
 //! - [`attempts`]: how guessing a password is slowed; every look at one goes through it.
+//! - [`ask`]: what an agent asks nodes.
 //! - [`twins`]: a log-in that is asked for twice at the same time is one.
 //! - [`settings`]: listed, changed, watched.
 //! - [`passwords`]: argon2id, on threads of its own, a bounded number at a time.
@@ -16,6 +17,7 @@
 
 pub mod accounts;
 pub mod areas;
+pub mod ask;
 pub mod attempts;
 pub mod control;
 pub mod dispatch;
@@ -38,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use wire::Asker;
 use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
 use wire::serve::Connections;
 
@@ -56,6 +59,8 @@ pub struct Agent {
     pub service_id: Uuid,
     pub passwords: Passwords,
     pub twins: twins::Twins,
+    /// Asks nodes, and remembers which protocol version each speaks.
+    pub asker: Arc<Asker>,
     pub serves_since: Instant,
     /// Cancelled when this agent is told to stop.
     pub stopping: CancellationToken,
@@ -91,6 +96,7 @@ pub async fn run(
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
         twins: twins::Twins::default(),
+        asker: Arc::default(),
         serves_since: Instant::now(),
         db,
     });

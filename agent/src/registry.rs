@@ -1,13 +1,13 @@
 //! Nodes as clients and nodes themselves meet them: they announce themselves, and are handed out to clients.
 
 use crate::Agent;
-use crate::leader::{checks, placement};
+use crate::ask::ask;
+use crate::leader::placement;
 use db::nodes::Node;
-use server::{Failure, token_hash};
+use server::{Caller, Failure};
 use std::time::Duration;
-use uuid::Uuid;
 use wire::limits::AREAS_PER_REQUEST_MAX;
-use wire::{AgentReply, AreaId, AreaRef, ErrorReply, NodeReply, NodeRequest, Token};
+use wire::{AgentReply, AreaId, AreaRef, ErrorReply, NodeReply, NodeRequest};
 
 /// Looking whether a node that announces itself answers.
 const CHECK_WAIT_MS: u64 = 900;
@@ -15,12 +15,13 @@ const CHECK_WAIT_MS: u64 = 900;
 const SPARE_NODES_MAX: usize = 4;
 
 /// Resolves areas and names the nodes that serve the first of them, best first.
-pub async fn locate(agent: &Agent, token: Option<Token>, names: Vec<String>) -> Result<AgentReply, Failure> {
+pub async fn locate(agent: &Agent, caller: &Caller, request: wire::Where) -> Result<AgentReply, Failure> {
+    let wire::Where { areas: names } = request;
     if names.len() > AREAS_PER_REQUEST_MAX {
         let text = format!("at most {AREAS_PER_REQUEST_MAX} areas at a time, not {}", names.len());
         return Err(ErrorReply::new(wire::ErrorCode::TooLarge, text).into());
     }
-    let token = token_hash(token)?;
+    let token = caller.token_hash()?;
     let located = db::areas::locate(&agent.db, &token, &names).await?;
     let area_id = located.first().map_or(0, |area| area.area_id);
     let (assigned, others) = db::nodes::serving(&agent.db, area_id).await?;
@@ -28,13 +29,13 @@ pub async fn locate(agent: &Agent, token: Option<Token>, names: Vec<String>) -> 
     if nodes.is_empty() {
         return Err(ErrorReply::unavailable("no node is live now: a repeat is safe").into());
     }
-    Ok(AgentReply::Located {
+    Ok(AgentReply::Located(wire::Located {
         areas: located
             .into_iter()
             .map(|area| AreaRef { area_id: AreaId(area.area_id), name: area.name })
             .collect(),
         nodes: nodes.into_iter().map(|node| node.address).collect(),
-    })
+    }))
 }
 
 /// The assigned nodes, then some others: those that are to have areas before those that are drained. Each session begins at an
@@ -51,12 +52,23 @@ fn in_order(area_id: i64, session: usize, mut assigned: Vec<Node>, mut others: V
 }
 
 /// A node says that its row is there. The row is what counts; the node must answer at its address, too.
-pub async fn announce(agent: &Agent, node_id: Uuid) -> Result<AgentReply, Failure> {
+pub async fn announce(
+    agent: &Agent,
+    _caller: &Caller,
+    request: wire::Announce,
+) -> Result<AgentReply, Failure> {
+    let wire::Announce { node_id } = request;
     let Some(address) = db::nodes::address(&agent.db, node_id).await? else {
         let text = format!("no node {node_id} is in the database: register there first");
         return Err(ErrorReply::new(wire::ErrorCode::NotFound, text).into());
     };
-    let check = checks::ask(&address, None, NodeRequest::Check, Duration::from_millis(CHECK_WAIT_MS));
+    let check = ask(
+        &agent.asker,
+        &address,
+        None,
+        NodeRequest::Check(wire::Check {}),
+        Duration::from_millis(CHECK_WAIT_MS),
+    );
     let answers = match check.await {
         Some(NodeReply::Checked(status)) => status.node_id == node_id && !status.draining,
         _ => false,
@@ -67,23 +79,25 @@ pub async fn announce(agent: &Agent, node_id: Uuid) -> Result<AgentReply, Failur
     }
     let already = db::nodes::announced(&agent.db, node_id).await?.unwrap_or(false);
     tracing::info!(%node_id, address, already, "node announced itself");
-    Ok(AgentReply::Done { already })
+    Ok(AgentReply::Done(wire::Done { already }))
 }
 
 /// How this agent is, and the nodes that it knows.
-pub async fn status(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let server = server::status::status(&agent.db, token, agent.serves_since).await?;
+pub async fn status(agent: &Agent, caller: &Caller, request: wire::Status) -> Result<AgentReply, Failure> {
+    let wire::Status {} = request;
+    let server = server::status::status(&agent.db, caller.token, agent.serves_since).await?;
     let (live, all) = db::nodes::count(&agent.db).await?;
-    Ok(AgentReply::Status {
+    Ok(AgentReply::Status(wire::AgentStatus {
         server,
         nodes_live: live.unsigned_abs() as u32,
         nodes: all.unsigned_abs() as u32,
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     fn node(number: u128, drained: bool) -> Node {
         let address = number.to_string();

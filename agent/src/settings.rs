@@ -2,64 +2,70 @@
 
 use crate::Agent;
 use db::settings::{self, Change};
-use server::{Failure, token_hash};
+use server::{Caller, Failure};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wire::limits::FOLLOW_WAIT_MS_MAX;
-use wire::{
-    AgentReply, ErrorCode, ErrorReply, ServerKind, ServerSettings, SettingChange, SettingDetails, Token,
-};
+use wire::{AgentReply, ErrorCode, ErrorReply, ServerKind, ServerSettings, SettingChange, SettingDetails};
 
-pub async fn list(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let (version, settings) = settings::list(&agent.db, &token_hash(token)?).await?;
-    let settings = settings.into_iter().map(|setting| SettingDetails {
-        name: setting.name.into(),
-        value: setting.value,
-        default: setting.default,
-        changed_at_us: setting.changed_at_us,
-        allowed: setting.allowed,
-        help: setting.help.into(),
+pub async fn list(
+    agent: &Agent,
+    caller: &Caller,
+    request: wire::SettingsList,
+) -> Result<AgentReply, Failure> {
+    let wire::SettingsList {} = request;
+    let (version, settings) = settings::list(&agent.db, &caller.token_hash()?).await?;
+    let settings = settings.into_iter().map(|setting| {
+        let settings::Details { name, value, default, changed_at_us, allowed, help } = setting;
+        SettingDetails { name: name.into(), value, default, changed_at_us, allowed, help: help.into() }
     });
-    Ok(AgentReply::Settings { version, settings: settings.collect() })
+    Ok(AgentReply::SettingsListed(wire::SettingsListed { version, settings: settings.collect() }))
 }
 
 pub async fn change(
     agent: &Agent,
-    token: Option<Token>,
-    changes: Vec<SettingChange>,
-    expected_version: Option<i64>,
+    caller: &Caller,
+    request: wire::SettingsChange,
 ) -> Result<AgentReply, Failure> {
+    let wire::SettingsChange { changes, expected_version } = request;
     let changes: Vec<Change> =
-        changes.into_iter().map(|change| Change { name: change.name, value: change.value }).collect();
-    let changed = settings::change(&agent.db, &token_hash(token)?, &changes, expected_version).await?;
-    Ok(AgentReply::SettingsChanged { version: changed.version, already: changed.already })
+        changes.into_iter().map(|SettingChange { name, value }| Change { name, value }).collect();
+    let changed = settings::change(&agent.db, &caller.token_hash()?, &changes, expected_version).await?;
+    Ok(AgentReply::SettingsChanged(wire::SettingsChanged {
+        version: changed.version,
+        already: changed.already,
+    }))
 }
 
-pub async fn status(agent: &Agent, token: Option<Token>) -> Result<AgentReply, Failure> {
-    let (version, servers) = settings::status(&agent.db, &token_hash(token)?).await?;
-    let servers = servers.into_iter().map(|server| ServerSettings {
-        kind: if server.is_agent { ServerKind::Agent } else { ServerKind::Node },
-        id: server.id,
-        address: server.address,
-        version: server.version,
+pub async fn status(
+    agent: &Agent,
+    caller: &Caller,
+    request: wire::SettingsStatus,
+) -> Result<AgentReply, Failure> {
+    let wire::SettingsStatus {} = request;
+    let (version, servers) = settings::status(&agent.db, &caller.token_hash()?).await?;
+    let servers = servers.into_iter().map(|server| {
+        let settings::Server { is_agent, id, address, version } = server;
+        let kind = if is_agent { ServerKind::Agent } else { ServerKind::Node };
+        ServerSettings { kind, id, address, version }
     });
-    Ok(AgentReply::SettingsStatus { version, servers: servers.collect() })
+    Ok(AgentReply::SettingsStatusListed(wire::SettingsStatusListed { version, servers: servers.collect() }))
 }
 
 /// Long poll. Each answer, also the one at the end of the wait, asks for the role and the session anew.
 pub async fn watch(
     agent: &Agent,
-    token: Option<Token>,
-    version: i64,
-    wait_ms: u32,
+    caller: &Caller,
+    request: wire::SettingsWatch,
 ) -> Result<AgentReply, Failure> {
+    let wire::SettingsWatch { version, wait_ms } = request;
     let deadline = Instant::now() + Duration::from_millis(wait_ms.min(FOLLOW_WAIT_MS_MAX).into());
     loop {
         // Before the look, or a change between the two would be missed. What this agent runs may be older than what is listed, or
         // than what another agent told: then the next version is looked at, and waited on.
         let runs = agent.live.version().unwrap_or(version);
-        let now = list(agent, token).await?;
-        let is_news = matches!(&now, AgentReply::Settings { version: found, .. } if *found != version);
+        let now = list(agent, caller, wire::SettingsList {}).await?;
+        let is_news = matches!(&now, AgentReply::SettingsListed(wire::SettingsListed { version: found, .. }) if *found != version);
         if is_news || Instant::now() >= deadline {
             return Ok(now);
         }

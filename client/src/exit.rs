@@ -2,9 +2,10 @@
 
 use crate::service;
 use crate::stop::Signal;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use uuid::Uuid;
-use wire::{ErrorCode, ErrorReply};
+use wire::{ErrorCode, ErrorReply, Noun, Subject};
 
 /// All is well, or there is simply nothing to tell.
 pub const OK: u8 = 0;
@@ -26,6 +27,8 @@ const TERMINATED: u8 = 143;
 pub struct Failure {
     pub kind: Kind,
     pub message: String,
+    /// What it is about, as data: names that the service does not know, or settings that it refuses.
+    pub subjects: Vec<Subject>,
     /// Posts that wait in the outbox because of it.
     pub pending: Option<Pending>,
     /// A refused text that was kept. In a box, since every result has room for a failure.
@@ -66,7 +69,7 @@ pub struct Kept {
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), pending: None, draft: None }
+        Self { kind, message: message.into(), subjects: Vec::new(), pending: None, draft: None }
     }
 
     pub fn service(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -104,7 +107,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Service(code) => match code {
-                ErrorCode::Invalid | ErrorCode::TooLarge => ERROR,
+                ErrorCode::Invalid | ErrorCode::TooLarge | ErrorCode::Other(_) => ERROR,
                 ErrorCode::Unauthenticated => UNAUTHENTICATED,
                 ErrorCode::Denied => DENIED,
                 ErrorCode::NotFound => NOT_FOUND,
@@ -120,15 +123,22 @@ impl Failure {
     }
 
     /// The `code` of the JSON form.
-    pub fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Service(code) => code.name(),
-            Kind::Foreign => ErrorCode::Invalid.name(),
+    pub fn name(&self) -> Cow<'static, str> {
+        let name = match self.kind {
+            Kind::Service(code) => return code.name(),
+            Kind::Foreign => return ErrorCode::Invalid.name(),
             Kind::Usage => "usage",
             Kind::Local => "local",
             Kind::Interrupted(_) => "interrupted",
             Kind::OutputClosed => "output_closed",
-        }
+        };
+        name.into()
+    }
+
+    /// The first name of this kind that the service does not know.
+    pub fn unknown(&self, noun: Noun) -> Option<&str> {
+        let subject = self.subjects.iter().find(|subject| subject.is_unknown && subject.noun == noun);
+        subject.map(|subject| subject.name.as_str())
     }
 }
 
@@ -138,13 +148,13 @@ impl From<service::failure::Failure> for Failure {
             service::failure::Kind::Service(code) => Kind::Service(code),
             service::failure::Kind::Foreign => Kind::Foreign,
         };
-        Self::new(kind, failure.message)
+        Self { subjects: failure.subjects, ..Self::new(kind, failure.message) }
     }
 }
 
 impl From<ErrorReply> for Failure {
     fn from(error: ErrorReply) -> Self {
-        Self::service(error.code, error.message)
+        Self { subjects: error.subjects, ..Self::service(error.code, error.message) }
     }
 }
 

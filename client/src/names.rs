@@ -107,12 +107,12 @@ pub fn articles(settings: &Settings, area: &str) -> Option<(Vec<Article>, String
         let areas = areas::areas(session).await?;
         let found = areas.into_iter().find(|area| area.area_id == located.area.area_id);
         let last = found.map_or(0, |area| area.last_seq);
-        let request = NodeRequest::Read {
+        let request = NodeRequest::Read(wire::Read {
             area_id: located.area.area_id,
             from: ReadFrom::After((last - i64::from(ARTICLES_MAX)).max(0)),
             limit: ARTICLES_MAX,
             shown: None,
-        };
+        });
         match session.node(&located.nodes, request).await? {
             NodeReply::Page(page) => Ok((page.articles.into_iter().rev().collect(), me)),
             _ => Err(Failure::unexpected_reply()),

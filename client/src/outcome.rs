@@ -9,7 +9,7 @@ use uuid::Uuid;
 use wire::{
     AgentDetails, AreaDetails, AreaSummary, Article, AuditEntry, Cursor, Leader, LoadSample, NodeDetails,
     Role, Seq, ServerSettings, ServiceEvent, SessionSummary, SettingDetails, SubscriptionSummary,
-    UserSummary,
+    UserSummary, VerifiedState,
 };
 
 #[derive(Debug, Clone)]
@@ -301,6 +301,15 @@ pub struct Verification {
     pub expired: i64,
     pub missing: Vec<Seq>,
     pub damaged: Vec<Seq>,
+    /// In a state that only a later release than this client knows.
+    pub unknown: Vec<(Seq, VerifiedState)>,
+}
+
+impl Verification {
+    /// Whether each number is accounted for, as far as this release can tell.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.damaged.is_empty() && self.unknown.is_empty()
+    }
 }
 
 /// How the service is, as seen from here.
@@ -347,7 +356,7 @@ impl Outcome {
     /// Some things are found out in vain.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Verified(v) if !v.missing.is_empty() || !v.damaged.is_empty() => exit::ERROR,
+            Self::Verified(v) if !v.is_whole() => exit::ERROR,
             Self::Status(s) => {
                 let agents = s.agents.iter().any(|agent| agent.probe.error.is_none());
                 let nodes = s.nodes.iter().any(|node| node.probe.error.is_none());

@@ -99,7 +99,7 @@ impl Session {
     /// For administrators' and others' requests whose answer is only whether it was so already.
     pub async fn agent_done(&self, request: AgentRequest) -> Result<bool, Failure> {
         match self.agent(request).await? {
-            AgentReply::Done { already } => Ok(already),
+            AgentReply::Done(wire::Done { already }) => Ok(already),
             _ => Err(Failure::unexpected_reply()),
         }
     }

@@ -16,7 +16,7 @@ async fn i1_a_lost_answer_is_asked_for_again_under_the_same_id() {
     let heard = articles.clone();
     let (tell, told) = watch::channel(false);
     let breaking = Fake::breaking(move |request| {
-        if let RequestBody::Node(NodeRequest::Post { posts }) = request.body {
+        if let RequestBody::Node(NodeRequest::Post(wire::PostBatch { posts })) = request.body {
             for post in posts {
                 heard.take(post);
             }
@@ -27,12 +27,12 @@ async fn i1_a_lost_answer_is_asked_for_again_under_the_same_id() {
     // On a busy machine it may be asked while the other has not read yet; the post that is lost comes first all the same.
     let later = articles.clone();
     let node = Fake::node(move |request| {
-        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
         let (mut told, later) = (told.clone(), later.clone());
         async move {
             told.wait_for(|is_heard| *is_heard).await.unwrap();
             let results = posts.into_iter().map(|post| Ok(later.take(post))).collect();
-            Ok(NodeReply::Posted { results })
+            Ok(NodeReply::Posted(wire::PostedBatch { results }))
         }
     })
     .await;
@@ -115,7 +115,9 @@ async fn i1_posts_of_others_are_left_alone() {
 #[tokio::test]
 async fn a_refused_text_is_a_draft_and_waits_no_longer() {
     let denying = Fake::node(|_| async {
-        Ok(NodeReply::Posted { results: vec![Err(ErrorReply::new(ErrorCode::Denied, "not subscribed"))] })
+        Ok(NodeReply::Posted(wire::PostedBatch {
+            results: vec![Err(ErrorReply::new(ErrorCode::Denied, "not subscribed"))],
+        }))
     })
     .await;
     let agent = Fake::agent(vec![denying.address.clone()], 0, 0).await;
@@ -138,13 +140,13 @@ async fn i1_a_later_area_of_the_same_name_does_not_get_an_old_post() {
     assert_eq!(ana.run("--timeout 200ms post news hello").await, 6);
     // The node knows an area 8 by that name now; the post was for area 7.
     let node = Fake::node(|request| {
-        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
         let result = |post: Post| match post.area_id {
             AREA => Err(ErrorReply::new(ErrorCode::NotFound, "no such area")),
             AreaId(_) => Ok(Posted { seq: 1, duplicate: false }),
         };
         let results = posts.into_iter().map(result).collect();
-        async { Ok(NodeReply::Posted { results }) }
+        async { Ok(NodeReply::Posted(wire::PostedBatch { results })) }
     })
     .await;
     let agent = Fake::agent(vec![node.address.clone()], 0, 0).await;
@@ -158,13 +160,13 @@ async fn one_bad_line_does_not_harm_its_neighbours() {
     let articles = Articles::default();
     let kept = articles.clone();
     let node = Fake::node(move |request| {
-        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
         let one = |post: Post| match post.body.as_str() {
             "bad" => Err(ErrorReply::invalid("not this one")),
             _ => Ok(kept.take(post)),
         };
         let results = posts.into_iter().map(one).collect();
-        async { Ok(NodeReply::Posted { results }) }
+        async { Ok(NodeReply::Posted(wire::PostedBatch { results })) }
     })
     .await;
     let agent = Fake::agent(vec![node.address.clone()], 0, 0).await;
@@ -183,7 +185,7 @@ async fn i1_of_lines_that_arrived_in_part_only_the_others_are_a_draft() {
     let state = Arc::new(Mutex::new(PathBuf::new()));
     let of_ana = state.clone();
     let node = Fake::node(move |request| {
-        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
         let state = of_ana.lock().unwrap().clone();
         let outbox = state.join("outbox");
         if outbox.is_dir() {
@@ -191,7 +193,7 @@ async fn i1_of_lines_that_arrived_in_part_only_the_others_are_a_draft() {
             std::fs::write(&outbox, "").unwrap();
         }
         let results = posts.into_iter().map(|post| Ok(kept.take(post))).collect();
-        async { Ok(NodeReply::Posted { results }) }
+        async { Ok(NodeReply::Posted(wire::PostedBatch { results })) }
     })
     .await;
     let agent = Fake::agent(vec![node.address.clone()], 0, 0).await;

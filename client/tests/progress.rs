@@ -19,7 +19,7 @@ const SLOW: Duration = Duration::from_millis(450);
 async fn a_slow_verification_says_how_far_it_is_and_its_result_stays_clean() {
     use clap::Parser;
     let node = Fake::node(|request| async move {
-        let NodeRequest::Verify { after, .. } = request else { panic!("{request:?}") };
+        let NodeRequest::Verify(wire::Verify { after, .. }) = request else { panic!("{request:?}") };
         tokio::time::sleep(SLOW).await;
         let states = vec![VerifiedState::Kept];
         Ok(NodeReply::Verified(VerifyPage { from: after + 1, states, last_seq: 4, expired_through: 0 }))
@@ -43,11 +43,11 @@ async fn a_slow_post_of_many_lines_says_how_far_it_is_and_its_result_stays_clean
     use clap::Parser;
     let articles = Articles::default();
     let node = Fake::node(move |request| {
-        let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+        let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
         let results = posts.into_iter().map(|post| Ok(articles.take(post))).collect();
         async move {
             tokio::time::sleep(SLOW).await;
-            Ok(NodeReply::Posted { results })
+            Ok(NodeReply::Posted(wire::PostedBatch { results }))
         }
     })
     .await;

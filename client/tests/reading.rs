@@ -39,7 +39,7 @@ fn page(from: i64, upto: i64, generation: i64) -> Page {
 fn marked(marks: &[Mark]) -> NodeReply {
     let cursor =
         |mark: &Mark| Ok(Cursor { cursor: mark.shown.upto, generation: mark.shown.generation, unread: 0 });
-    NodeReply::Marked { cursors: marks.iter().map(cursor).collect() }
+    NodeReply::Marked(wire::Marked { cursors: marks.iter().map(cursor).collect() })
 }
 
 /// A node that serves pages of two, and the `shown` of every request that it gets.
@@ -48,15 +48,16 @@ async fn reading_node() -> (Fake, Arc<Mutex<Vec<Option<Shown>>>>) {
     let tell = told.clone();
     let node = Fake::node(move |request| {
         let reply = match request {
-            NodeRequest::Read { from, limit, shown, .. } => {
+            NodeRequest::Read(wire::Read { from, limit, shown, .. }) => {
                 tell.lock().unwrap().push(shown);
                 let from = match from {
                     ReadFrom::Unread | ReadFrom::Start => 1,
                     ReadFrom::After(seq) => seq + 1,
+                    ReadFrom::Other(number) => panic!("nobody reads from {number}"),
                 };
                 Ok(NodeReply::Page(page(from, LAST.min(from + i64::from(limit.min(2)) - 1), 1)))
             }
-            NodeRequest::MarkRead { marks } => {
+            NodeRequest::MarkRead(wire::MarkRead { marks }) => {
                 tell.lock().unwrap().extend(marks.iter().map(|mark| Some(mark.shown)));
                 Ok(marked(&marks))
             }
@@ -129,11 +130,11 @@ async fn following_node(answers: Vec<Answer>, asked: mpsc::UnboundedSender<Told>
     let answers = Arc::new(Mutex::new(answers.into_iter()));
     Fake::node(move |request| {
         let answer = match request {
-            NodeRequest::Follow { areas, .. } => {
+            NodeRequest::Follow(wire::Follow { areas, .. }) => {
                 let _ = asked.send(Told::Follow(areas));
                 answers.lock().unwrap().next()
             }
-            NodeRequest::MarkRead { marks } => {
+            NodeRequest::MarkRead(wire::MarkRead { marks }) => {
                 let reply = marked(&marks);
                 let _ = asked.send(Told::Mark(marks));
                 Some(Ok(reply))
@@ -165,7 +166,7 @@ impl Told {
 }
 
 fn followed(page: Page) -> Answer {
-    Ok(NodeReply::Followed { pages: vec![page], ended: Vec::new() })
+    Ok(NodeReply::Followed(wire::Followed { pages: vec![page], ended: Vec::new() }))
 }
 
 #[tokio::test]
@@ -233,7 +234,10 @@ async fn following_only_the_new_leaves_the_unread_unread() {
 async fn i5_a_follower_ends_with_its_last_area_and_with_its_session() {
     let ended = |code| {
         let error = ErrorReply::new(code, "over");
-        Ok(NodeReply::Followed { pages: Vec::new(), ended: vec![FollowEnded { area_id: AREA, error }] })
+        Ok(NodeReply::Followed(wire::Followed {
+            pages: Vec::new(),
+            ended: vec![FollowEnded { area_id: AREA, error }],
+        }))
     };
     let revoked = Err(ErrorReply::new(ErrorCode::Unauthenticated, "session ended"));
     for (answer, code) in [(ended(ErrorCode::NotFound), 3), (ended(ErrorCode::Denied), 5), (revoked, 4)] {
@@ -251,8 +255,8 @@ async fn i3_who_is_told_to_stop_while_an_article_is_being_marked_begins_with_no_
     let raised = stop.clone();
     let node = Fake::node(move |request| {
         let reply = match request {
-            NodeRequest::Follow { .. } => followed(page(1, 2, 1)),
-            NodeRequest::MarkRead { marks } => {
+            NodeRequest::Follow(_) => followed(page(1, 2, 1)),
+            NodeRequest::MarkRead(wire::MarkRead { marks }) => {
                 raised.raise(Signal::Terminate);
                 Ok(marked(&marks))
             }

@@ -32,15 +32,16 @@ async fn ask(servers: &[&str], wait: Duration) -> Result<Answer, Failure> {
 }
 
 async fn ask_telling(servers: &[&str], wait: Duration, tell: Tell) -> Result<Answer, Failure> {
-    let body = RequestBody::Node(NodeRequest::Unsubscribe { area_id: fake::AREA });
-    let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, tell: &tell };
+    let body = RequestBody::Node(NodeRequest::Unsubscribe(wire::Unsubscribe { area_id: fake::AREA }));
+    let asker = Arc::default();
+    let ask = Ask { token: None, body: &body, deadline: Instant::now() + wait, asker: &asker, tell: &tell };
     Ok(race(&mut Servers(servers.iter().map(|&server| server.to_owned()).collect()), ask).await?)
 }
 
 const LONG: Duration = Duration::from_secs(20);
 
 async fn live() -> Fake {
-    Fake::node(|_| async { Ok(NodeReply::Unsubscribed { already: false }) }).await
+    Fake::node(|_| async { Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already: false })) }).await
 }
 
 fn counted(count: &Arc<AtomicUsize>) -> usize {
@@ -101,7 +102,7 @@ async fn a_slow_service_is_asked_few_times_more() {
                 counted(&asked);
                 async {
                     tokio::time::sleep(Duration::from_millis(2_800)).await; // the service's own slowness
-                    Ok(NodeReply::Unsubscribed { already: false })
+                    Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already: false }))
                 }
             })
             .await,
@@ -119,7 +120,7 @@ async fn the_first_server_may_still_win_after_the_second_was_asked() {
         let mut was_asked = was_asked.clone();
         async move {
             was_asked.wait_for(|&asked| asked).await.unwrap();
-            Ok(NodeReply::Unsubscribed { already: true })
+            Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already: true }))
         }
     })
     .await;
@@ -156,7 +157,7 @@ async fn busy_is_asked_again_when_it_said() {
             if first {
                 Err(ErrorReply::busy("full", 200))
             } else {
-                Ok(NodeReply::Unsubscribed { already: false })
+                Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already: false }))
             }
         }
     })
@@ -183,7 +184,7 @@ async fn a_long_busy_is_waited_for_and_told_at_a_terminal() {
     let busy = Fake::node(move |_| async move {
         let left = open_at.saturating_duration_since(Instant::now());
         match left.as_millis() as u32 {
-            0 => Ok(NodeReply::Unsubscribed { already: false }),
+            0 => Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already: false })),
             left_ms => Err(ErrorReply::busy("too many wrong passwords", left_ms + 1)),
         }
     })
@@ -201,7 +202,7 @@ async fn a_busy_that_takes_longer_than_there_is_time_ends_it_at_once() {
     let started = Instant::now();
     let failure = ask(&[&one.address, &other.address], Duration::from_secs(5)).await.err().unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    assert_eq!((failure.exit_code(), failure.name()), (6, "busy"));
+    assert_eq!((failure.exit_code(), &*failure.name()), (6, "busy"));
     assert!(failure.message.starts_with("next try in 30 s: come again then"), "{failure}");
     // Somebody else may not be busy.
     let live = live().await;

@@ -3,7 +3,7 @@
 use crate::names::{Name, key};
 use crate::retention::FOREVER;
 use crate::sessions::{TokenHash, noted_use};
-use crate::{Db, Error, Result, audit};
+use crate::{Db, Error, Noun, Result, audit};
 use uuid::Uuid;
 
 /// An area as one reader sees it.
@@ -116,7 +116,7 @@ pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<
         .zip(&rows)
         .map(|(name, row)| match row.get(1) {
             Some(area_id) => Ok(Located { area_id, name: row.get(2), replicas: row.get(3) }),
-            None => Err(Error::NotFound(format!("no area {name:?}: `areas` lists them"))),
+            None => Err(Error::unknown(Noun::Area, name, format!("no area {name:?}: `areas` lists them"))),
         })
         .collect()
 }
@@ -207,7 +207,10 @@ pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Res
     audit::check_admin(row.get(0))?;
     match row.get(1) {
         Some(area_id) => Ok((details(db, area_id).await?, !row.get::<_, bool>(2))),
-        None => Err(Error::NotFound(format!("no area {name:?}: `admin area list` lists them"))),
+        None => {
+            let text = format!("no area {name:?}: `admin area list` lists them");
+            Err(Error::unknown(Noun::Area, name, text))
+        }
     }
 }
 
@@ -271,7 +274,7 @@ pub async fn restore(db: &Db, token: &TokenHash, name: &str) -> Result<(Details,
 }
 
 fn no_removed_area(name: &str) -> Error {
-    Error::NotFound(format!(
+    Error::not_found(format!(
         "no removed area {name:?} that could be restored: `admin area list` shows what is there"
     ))
 }

@@ -3,7 +3,7 @@
 use crate::reading::{NUMBER_BYTES, us};
 use crate::sessions::TokenHash;
 use crate::subscriptions::require_area;
-use crate::{Db, Error, Result, audit};
+use crate::{Db, Error, Noun, Result, audit};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -124,10 +124,14 @@ pub async fn delete(db: &Db, token: &TokenHash, area_id: i64, seq: i64) -> Resul
         .await?;
     require_area(&row)?;
     match (row.get(2), row.get(3)) {
-        (false, _) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
+        (false, _) => Err(no_such_article(seq)),
         (true, false) => Err(Error::Denied("only its author deletes an article".into())),
         (true, true) => Ok(!row.get::<_, bool>(4)),
     }
+}
+
+fn no_such_article(seq: i64) -> Error {
+    Error::unknown(Noun::Article, seq, format!("there is no article {seq} in this area"))
 }
 
 /// An administrator takes anyone's article out, audited. Returns whether it was gone already.
@@ -151,8 +155,8 @@ pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<
         .await?;
     audit::check_admin(row.get(0))?;
     match (row.get(1), row.get(2)) {
-        (false, _) => Err(Error::NotFound(format!("no area {area:?}: `areas` lists them"))),
-        (true, false) => Err(Error::NotFound(format!("there is no article {seq} in this area"))),
+        (false, _) => Err(Error::unknown(Noun::Area, area, format!("no area {area:?}: `areas` lists them"))),
+        (true, false) => Err(no_such_article(seq)),
         (true, true) => Ok(!row.get::<_, bool>(3)),
     }
 }

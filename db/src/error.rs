@@ -12,7 +12,10 @@ pub enum Error {
     #[error("{0}")]
     Denied(String),
     #[error("{0}")]
-    NotFound(String),
+    NotFound(Missing),
+    /// Of the settings to be changed some are unknown or wrong: nothing was changed.
+    #[error("{}", sentences(.0))]
+    Settings(Vec<WrongSetting>),
     #[error("{0}")]
     Conflict(String),
     /// All connections of this process are in use.
@@ -38,13 +41,53 @@ pub enum Error {
     Unexpected(String),
 }
 
+/// What is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Missing {
+    /// The name in the request that is not known; `None` where it has another reason.
+    pub subject: Option<(Noun, String)>,
+    pub message: String,
+}
+
+/// What a name is the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Area,
+    Article,
+    User,
+    Session,
+    Node,
+}
+
+/// What is wrong with one change of a setting.
+#[derive(Debug)]
+pub struct WrongSetting {
+    pub name: String,
+    pub is_unknown: bool,
+    pub message: String,
+}
+
+fn sentences(settings: &[WrongSetting]) -> String {
+    settings.iter().map(|setting| setting.message.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 impl Error {
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::NotFound(Missing { subject: None, message: message.into() })
+    }
+
+    /// The request names something that is not there.
+    pub fn unknown(noun: Noun, name: impl ToString, message: impl Into<String>) -> Self {
+        Self::NotFound(Missing { subject: Some((noun, name.to_string())), message: message.into() })
+    }
+
     pub fn unauthenticated() -> Self {
         Self::Unauthenticated("not logged in, or the session has ended: log in".into())
     }
 
     pub fn no_such_area() -> Self {
-        Self::NotFound("no such area (perhaps it was removed): `areas` lists them".into())
+        Self::not_found("no such area (perhaps it was removed): `areas` lists them")
     }
 
     pub fn not_subscribed() -> Self {

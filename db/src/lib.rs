@@ -44,7 +44,7 @@ pub mod testing;
 pub mod trouble;
 pub mod users;
 
-pub use error::Error;
+pub use error::{Error, Noun};
 pub use pool::Db;
 pub use sessions::TokenHash;
 

@@ -4,7 +4,7 @@
 use crate::leader::Term;
 use crate::samples::{Load, columns_as};
 use crate::sessions::TokenHash;
-use crate::{Db, Error, Result, audit};
+use crate::{Db, Error, Noun, Result, audit};
 use uuid::Uuid;
 
 /// Nodes that are registered at the same time. Each is checked each second; far more than any service needs.
@@ -307,7 +307,7 @@ async fn steer(db: &Db, token: &TokenHash, node: &str, drains: bool) -> Result<(
     let unknown = || {
         let text =
             format!("no node {node:?}: give its address or the beginning of its id (`admin node list`)");
-        Error::NotFound(text)
+        Error::unknown(Noun::Node, node, text)
     };
     match row.get::<_, i64>(2) {
         0 => Err(unknown()),

@@ -1,7 +1,7 @@
 //! Sessions: who may act, until when, and from where it can be seen and ended.
 
 use crate::leader::Term;
-use crate::{Db, Error, Result};
+use crate::{Db, Error, Noun, Result};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a session's token: what the database knows of it.
@@ -130,7 +130,8 @@ pub async fn end(db: &Db, token: &TokenHash, session_id: i64) -> Result<bool> {
         (false, _) if is_own => Ok(true),
         (false, _) => Err(Error::unauthenticated()),
         (true, false) => {
-            Err(Error::NotFound(format!("you have no session {session_id}: `sessions` lists yours")))
+            let text = format!("you have no session {session_id}: `sessions` lists yours");
+            Err(Error::unknown(Noun::Session, session_id, text))
         }
         (true, true) => Ok(!row.get::<_, bool>(2)),
     }

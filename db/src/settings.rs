@@ -15,6 +15,7 @@ pub mod values;
 pub use definitions::Settings;
 pub use live::{Live, Runs};
 
+use crate::error::WrongSetting;
 use crate::sessions::TokenHash;
 use crate::{Db, Error, Result, audit};
 use definitions::{DEFINITIONS, Definition, find};
@@ -173,18 +174,20 @@ struct Wanted {
     value: Option<values::Value>,
 }
 
-/// Everything that is wrong is told at once, a line each, which begins with the name.
+/// Everything that is wrong is reported at once, what is unknown first.
 fn check(settings: &Settings, changes: &[Change]) -> Result<Vec<Wanted>> {
     let (mut wanted, mut wrong, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     let (mut names, mut wrong_names) = (HashSet::new(), HashSet::new());
     let mut settings = *settings;
+    let is_wrong = |name: &str, message| WrongSetting { name: name.into(), is_unknown: false, message };
     for Change { name, value } in changes {
         let Some(definition) = find(name) else {
-            unknown.push(format!("no setting {name:?}: `admin settings list` lists them"));
+            let message = format!("no setting {name:?}: `admin settings list` lists them");
+            unknown.push(WrongSetting { name: name.clone(), is_unknown: true, message });
             continue;
         };
         if !names.insert(definition.name) {
-            wrong.push(format!("{name} is given more than once"));
+            wrong.push(is_wrong(name, format!("{name} is given more than once")));
             continue;
         }
         match value.as_deref().map(|text| definition.parse(text)).transpose() {
@@ -194,21 +197,16 @@ fn check(settings: &Settings, changes: &[Change]) -> Result<Vec<Wanted>> {
             }
             Err(text) => {
                 wrong_names.insert(definition.name);
-                wrong.push(text);
+                wrong.push(is_wrong(name, text));
             }
         }
     }
     let broken = rules::broken(&settings, |name| names.contains(name));
     let judged =
         broken.into_iter().filter(|broken| !broken.names.iter().any(|name| wrong_names.contains(name)));
-    wrong.extend(judged.map(|broken| broken.text));
-    if wrong.is_empty() && unknown.is_empty() {
-        return Ok(wanted);
-    }
-    let is_unknown_only = wrong.is_empty();
+    wrong.extend(judged.map(|broken| is_wrong(broken.name, broken.text)));
     unknown.extend(wrong);
-    let text = unknown.join("\n");
-    Err(if is_unknown_only { Error::NotFound(text) } else { Error::Invalid(text) })
+    if unknown.is_empty() { Ok(wanted) } else { Err(Error::Settings(unknown)) }
 }
 
 /// `None` if the version is another one by now.

@@ -4,7 +4,7 @@
 
 use crate::names::{Name, key};
 use crate::sessions::TokenHash;
-use crate::{Db, Error, Result};
+use crate::{Db, Error, Noun, Result};
 
 /// What is needed to check a password.
 #[derive(Debug)]
@@ -281,5 +281,5 @@ fn already_or_last(row: tokio_postgres::Row, name: &str) -> Result<bool> {
 }
 
 fn no_such_user(name: &str) -> Error {
-    Error::NotFound(format!("no user {name:?}: `admin user list` lists them"))
+    Error::unknown(Noun::User, name, format!("no user {name:?}: `admin user list` lists them"))
 }

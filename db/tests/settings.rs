@@ -101,7 +101,7 @@ async fn an_import_applies_whole_or_not_at_all_and_tells_everything_that_is_wron
         ("event_keep_s", None),
     ];
     let refused = table.change(&wrong).await.unwrap_err();
-    assert!(matches!(refused, Error::Invalid(_)), "{refused:?}");
+    assert!(matches!(refused, Error::Settings(_)), "{refused:?}");
     assert_eq!(
         told(refused).lines().collect::<Vec<_>>(),
         [
@@ -112,7 +112,7 @@ async fn an_import_applies_whole_or_not_at_all_and_tells_everything_that_is_wron
         ]
     );
     assert_eq!(table.settings().await, (1, Settings::default()));
-    assert!(matches!(table.change(&[("nothing", None)]).await, Err(Error::NotFound(_))));
+    assert!(matches!(table.change(&[("nothing", None)]).await, Err(Error::Settings(_))));
     // What breaks a rule by itself is fine together with what it needs.
     let both = [("lease_renewal_ms", Some("5s")), ("lease_ttl_ms", Some("15000"))];
     assert_eq!(table.change(&both).await.unwrap().version, 2);

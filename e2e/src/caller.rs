@@ -81,7 +81,7 @@ impl Caller {
         self.session.progressed();
         loop {
             let posts = vec![post.clone()];
-            match posted(self.goes_on(area, NodeRequest::Post { posts }).await?).remove(0) {
+            match posted(self.goes_on(area, NodeRequest::Post(wire::PostBatch { posts })).await?).remove(0) {
                 Err(error) if error.code.is_retryable() && Instant::now() < deadline => {
                     self.session.pause(RETRY_PAUSE).await;
                 }
@@ -95,18 +95,18 @@ impl Caller {
         area: &str,
         posts: Vec<Post>,
     ) -> Result<Vec<Result<Posted, ErrorReply>>, Failure> {
-        Ok(posted(self.node(area, NodeRequest::Post { posts }).await?))
+        Ok(posted(self.node(area, NodeRequest::Post(wire::PostBatch { posts })).await?))
     }
 
     pub async fn delete(&self, area: &str, area_id: wire::AreaId, seq: Seq) -> Result<bool, Failure> {
-        match self.node(area, NodeRequest::Delete { area_id, seq }).await? {
-            NodeReply::Deleted { already } => Ok(already),
+        match self.node(area, NodeRequest::Delete(wire::Delete { area_id, seq })).await? {
+            NodeReply::Deleted(wire::Deleted { already }) => Ok(already),
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn read_unread(&self, area: &str, area_id: wire::AreaId, limit: u32) -> Result<Page, Failure> {
-        let request = NodeRequest::Read { area_id, from: ReadFrom::Unread, limit, shown: None };
+        let request = NodeRequest::Read(wire::Read { area_id, from: ReadFrom::Unread, limit, shown: None });
         match self.node(area, request).await? {
             NodeReply::Page(page) => Ok(page),
             other => panic!("{other:?}"),
@@ -121,8 +121,8 @@ impl Caller {
         shown: wire::Shown,
     ) -> Result<wire::Cursor, Failure> {
         let marks = vec![wire::Mark { area_id, shown }];
-        match self.node(area, NodeRequest::MarkRead { marks }).await? {
-            NodeReply::Marked { mut cursors } => Ok(cursors.remove(0)?),
+        match self.node(area, NodeRequest::MarkRead(wire::MarkRead { marks })).await? {
+            NodeReply::Marked(wire::Marked { mut cursors }) => Ok(cursors.remove(0)?),
             other => panic!("{other:?}"),
         }
     }
@@ -130,14 +130,16 @@ impl Caller {
     /// The cursor as it is then.
     pub async fn moved(&self, area: &str, request: NodeRequest) -> Result<wire::Cursor, Failure> {
         match self.node(area, request).await? {
-            NodeReply::CursorMoved { cursor, .. } => Ok(cursor),
+            NodeReply::CursorMoved(wire::CursorMoved { cursor, .. }) => Ok(cursor),
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn subscriptions(&self) -> Result<Vec<SubscriptionSummary>, Failure> {
-        match self.agent(AgentRequest::Subscriptions { after: None }).await? {
-            AgentReply::Subscriptions { subscriptions, .. } => Ok(subscriptions),
+        match self.agent(AgentRequest::Subscriptions(wire::Subscriptions { after: None })).await? {
+            AgentReply::SubscriptionsListed(wire::SubscriptionsListed { subscriptions, .. }) => {
+                Ok(subscriptions)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -150,7 +152,7 @@ impl Caller {
 
 fn posted(reply: NodeReply) -> Vec<Result<Posted, ErrorReply>> {
     match reply {
-        NodeReply::Posted { results } => results,
+        NodeReply::Posted(wire::PostedBatch { results }) => results,
         other => panic!("{other:?}"),
     }
 }

@@ -115,7 +115,9 @@ async fn add_verified(entries: &mut [Entry], person: &Person, nodes: &[String]) 
             if after >= area.last_seq {
                 break;
             }
-            match ask_node(node, person, NodeRequest::Verify { area_id, after }, VERIFY_WAIT_MS).await {
+            match ask_node(node, person, NodeRequest::Verify(wire::Verify { area_id, after }), VERIFY_WAIT_MS)
+                .await
+            {
                 Ok(reply) => letters += &ended::letters(&ended::page(reply)),
                 Err(error) if error.code.is_retryable() => pause().await,
                 Err(error) => panic!("{error:?}"),

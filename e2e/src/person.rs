@@ -37,11 +37,11 @@ impl Person {
 
     /// Registers at this agent.
     pub async fn join(agent: impl ToString, nodes: &[SocketAddr], name: &str) -> Self {
-        let request = AgentRequest::Register {
+        let request = AgentRequest::Register(wire::Register {
             name: name.into(),
             password: Password(PASSWORD.into()),
             label: "test".into(),
-        };
+        });
         Self::with_session(agent, nodes, name, request).await.unwrap()
     }
 
@@ -56,11 +56,11 @@ impl Person {
         name: &str,
         password: &str,
     ) -> Answer<Self> {
-        let request = AgentRequest::Login {
+        let request = AgentRequest::Login(wire::Login {
             name: name.into(),
             password: Password(password.into()),
             label: "test".into(),
-        };
+        });
         Self::with_session(agent, nodes, name, request).await
     }
 
@@ -101,36 +101,40 @@ impl Person {
     }
 
     pub async fn area_add(&self, name: &str) -> AreaId {
-        let request = AdminRequest::AreaAdd {
+        let request = AdminRequest::AreaAdd(wire::AreaAdd {
             creation_id: Uuid::now_v7(),
             name: name.into(),
             settings: AreaSettings::default(),
-        };
+        });
         match self.administrate(request).await.unwrap() {
-            AgentReply::AreaChanged { area, already: false } => area.area_id,
+            AgentReply::AreaChanged(wire::AreaChanged { area, already: false }) => area.area_id,
             other => panic!("{other:?}"),
         }
     }
 
     /// Whether it was removed already.
     pub async fn area_remove(&self, area_id: AreaId) -> Answer<bool> {
-        done(self.administrate(AdminRequest::AreaRemove { area_id }).await?)
+        done(self.administrate(AdminRequest::AreaRemove(wire::AreaRemove { area_id })).await?)
     }
 
     pub async fn area_restore(&self, name: &str) -> Answer<(AreaDetails, bool)> {
-        match self.administrate(AdminRequest::AreaRestore { name: name.into() }).await? {
-            AgentReply::AreaChanged { area, already } => Ok((area, already)),
+        match self.administrate(AdminRequest::AreaRestore(wire::AreaRestore { name: name.into() })).await? {
+            AgentReply::AreaChanged(wire::AreaChanged { area, already }) => Ok((area, already)),
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn article_remove(&self, area: &str, seq: Seq) -> Answer<bool> {
-        done(self.administrate(AdminRequest::ArticleRemove { area: area.into(), seq }).await?)
+        done(
+            self.administrate(AdminRequest::ArticleRemove(wire::ArticleRemove { area: area.into(), seq }))
+                .await?,
+        )
     }
 
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        match self.administrate(AdminRequest::Audit { before: None, limit: 500 }).await.unwrap() {
-            AgentReply::Audit { entries, .. } => entries,
+        match self.administrate(AdminRequest::Audit(wire::Audit { before: None, limit: 500 })).await.unwrap()
+        {
+            AgentReply::AuditListed(wire::AuditListed { entries, .. }) => entries,
             other => panic!("{other:?}"),
         }
     }
@@ -142,11 +146,14 @@ impl Person {
 
     /// Ends this session; whether it had ended already.
     pub async fn logout(&self) -> Answer<bool> {
-        done(self.ask_agent(AgentRequest::Logout).await?)
+        done(self.ask_agent(AgentRequest::Logout(wire::Logout {})).await?)
     }
 
     pub async fn change_password(&self, old: &str, new: &str) -> Answer<bool> {
-        let request = AgentRequest::ChangePassword { old: Password(old.into()), new: Password(new.into()) };
+        let request = AgentRequest::ChangePassword(wire::ChangePassword {
+            old: Password(old.into()),
+            new: Password(new.into()),
+        });
         done(self.ask_agent(request).await?)
     }
 
@@ -156,16 +163,16 @@ impl Person {
 
     /// The cursor, and whether there was a subscription already.
     pub async fn subscribe_at(&self, node: usize, area_id: AreaId, from_start: bool) -> Answer<(Seq, bool)> {
-        match self.ask_node(node, NodeRequest::Subscribe { area_id, from_start }).await? {
-            NodeReply::Subscribed { cursor, already } => Ok((cursor, already)),
+        match self.ask_node(node, NodeRequest::Subscribe(wire::Subscribe { area_id, from_start })).await? {
+            NodeReply::Subscribed(wire::Subscribed { cursor, already }) => Ok((cursor, already)),
             other => panic!("{other:?}"),
         }
     }
 
     /// Whether there was no subscription already.
     pub async fn unsubscribe(&self, node: usize, area_id: AreaId) -> Answer<bool> {
-        match self.ask_node(node, NodeRequest::Unsubscribe { area_id }).await? {
-            NodeReply::Unsubscribed { already } => Ok(already),
+        match self.ask_node(node, NodeRequest::Unsubscribe(wire::Unsubscribe { area_id })).await? {
+            NodeReply::Unsubscribed(wire::Unsubscribed { already }) => Ok(already),
             other => panic!("{other:?}"),
         }
     }
@@ -183,21 +190,22 @@ impl Person {
     }
 
     pub async fn post_all(&self, node: usize, posts: Vec<Post>) -> Answer<Vec<Answer<Posted>>> {
-        match self.ask_node(node, NodeRequest::Post { posts }).await? {
-            NodeReply::Posted { results } => Ok(results),
+        match self.ask_node(node, NodeRequest::Post(wire::PostBatch { posts })).await? {
+            NodeReply::Posted(wire::PostedBatch { results }) => Ok(results),
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn delete(&self, node: usize, area_id: AreaId, seq: Seq) -> Answer<bool> {
-        match self.ask_node(node, NodeRequest::Delete { area_id, seq }).await? {
-            NodeReply::Deleted { already } => Ok(already),
+        match self.ask_node(node, NodeRequest::Delete(wire::Delete { area_id, seq })).await? {
+            NodeReply::Deleted(wire::Deleted { already }) => Ok(already),
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn read(&self, node: usize, area_id: AreaId, from: ReadFrom, limit: u32) -> Answer<Page> {
-        match self.ask_node(node, NodeRequest::Read { area_id, from, limit, shown: None }).await? {
+        match self.ask_node(node, NodeRequest::Read(wire::Read { area_id, from, limit, shown: None })).await?
+        {
             NodeReply::Page(page) => {
                 check_dense(&page);
                 Ok(page)
@@ -221,7 +229,7 @@ impl Person {
 
     /// The state of every number of an area that fits one page.
     pub async fn verify(&self, node: usize, area_id: AreaId) -> Answer<Vec<VerifiedState>> {
-        match self.ask_node(node, NodeRequest::Verify { area_id, after: 0 }).await? {
+        match self.ask_node(node, NodeRequest::Verify(wire::Verify { area_id, after: 0 })).await? {
             NodeReply::Verified(page) => {
                 assert_eq!(page.states.len() as Seq, page.last_seq);
                 Ok(page.states)
@@ -243,9 +251,9 @@ impl Person {
     }
 
     pub async fn mark(&self, node: usize, area_id: AreaId, shown: Shown) -> Answer<Cursor> {
-        let request = NodeRequest::MarkRead { marks: vec![wire::Mark { area_id, shown }] };
+        let request = NodeRequest::MarkRead(wire::MarkRead { marks: vec![wire::Mark { area_id, shown }] });
         match self.ask_node(node, request).await? {
-            NodeReply::Marked { mut cursors } => cursors.remove(0),
+            NodeReply::Marked(wire::Marked { mut cursors }) => cursors.remove(0),
             other => panic!("{other:?}"),
         }
     }
@@ -256,8 +264,8 @@ impl Person {
         areas: Vec<FollowArea>,
         wait_ms: u32,
     ) -> Answer<(Vec<Page>, Vec<FollowEnded>)> {
-        match self.ask_node(node, NodeRequest::Follow { areas, wait_ms }).await? {
-            NodeReply::Followed { pages, ended } => {
+        match self.ask_node(node, NodeRequest::Follow(wire::Follow { areas, wait_ms })).await? {
+            NodeReply::Followed(wire::Followed { pages, ended }) => {
                 pages.iter().for_each(check_dense);
                 Ok((pages, ended))
             }
@@ -266,23 +274,24 @@ impl Person {
     }
 
     pub async fn catch_up(&self, node: usize, area_id: AreaId, operation_id: Uuid) -> Answer<(Cursor, bool)> {
-        moved(self.ask_node(node, NodeRequest::CatchUp { area_id, operation_id }).await?)
+        moved(self.ask_node(node, NodeRequest::CatchUp(wire::CatchUp { area_id, operation_id })).await?)
     }
 
     pub async fn undo(&self, node: usize, area_id: AreaId, operation_id: Uuid) -> Answer<(Cursor, bool)> {
-        moved(self.ask_node(node, NodeRequest::Undo { area_id, operation_id }).await?)
+        moved(self.ask_node(node, NodeRequest::Undo(wire::Undo { area_id, operation_id })).await?)
     }
 
     pub async fn areas(&self) -> Vec<AreaSummary> {
-        match self.ask_agent(AgentRequest::Areas { after: None }).await.unwrap() {
-            AgentReply::Areas { areas, more: false } => areas,
+        match self.ask_agent(AgentRequest::Areas(wire::Areas { after: None })).await.unwrap() {
+            AgentReply::AreasListed(wire::AreasListed { areas, more: false }) => areas,
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn subscriptions(&self) -> Vec<SubscriptionSummary> {
-        match self.ask_agent(AgentRequest::Subscriptions { after: None }).await.unwrap() {
-            AgentReply::Subscriptions { subscriptions, .. } => subscriptions,
+        match self.ask_agent(AgentRequest::Subscriptions(wire::Subscriptions { after: None })).await.unwrap()
+        {
+            AgentReply::SubscriptionsListed(wire::SubscriptionsListed { subscriptions, .. }) => subscriptions,
             other => panic!("{other:?}"),
         }
     }
@@ -294,7 +303,7 @@ impl Person {
 
 fn moved(reply: NodeReply) -> Answer<(Cursor, bool)> {
     match reply {
-        NodeReply::CursorMoved { cursor, already } => Ok((cursor, already)),
+        NodeReply::CursorMoved(wire::CursorMoved { cursor, already }) => Ok((cursor, already)),
         other => panic!("{other:?}"),
     }
 }
@@ -302,7 +311,7 @@ fn moved(reply: NodeReply) -> Answer<(Cursor, bool)> {
 /// Of a request that has nothing to tell but whether it was so already.
 pub fn done(reply: AgentReply) -> Answer<bool> {
     match reply {
-        AgentReply::Done { already } => Ok(already),
+        AgentReply::Done(wire::Done { already }) => Ok(already),
         other => panic!("{other:?}"),
     }
 }

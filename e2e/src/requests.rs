@@ -12,9 +12,11 @@ use wire::{
 pub fn refusal(answer: Answer<NodeReply>) -> ErrorCode {
     let refused = match answer {
         Err(error) => error,
-        Ok(NodeReply::Posted { mut results }) => results.remove(0).expect_err("refused"),
-        Ok(NodeReply::Marked { mut cursors }) => cursors.remove(0).expect_err("refused"),
-        Ok(NodeReply::Followed { pages, mut ended }) if pages.is_empty() => ended.remove(0).error,
+        Ok(NodeReply::Posted(wire::PostedBatch { mut results })) => results.remove(0).expect_err("refused"),
+        Ok(NodeReply::Marked(wire::Marked { mut cursors })) => cursors.remove(0).expect_err("refused"),
+        Ok(NodeReply::Followed(wire::Followed { pages, mut ended })) if pages.is_empty() => {
+            ended.remove(0).error
+        }
         Ok(other) => panic!("{other:?}"),
     };
     refused.code
@@ -25,34 +27,36 @@ pub fn node_requests(area_id: AreaId) -> Vec<NodeRequest> {
     let shown = Shown { from: 1, upto: 1, generation: 1, reading_id: Uuid::now_v7() };
     let operation_id = Uuid::now_v7();
     let requests = vec![
-        NodeRequest::Subscribe { area_id, from_start: false },
-        NodeRequest::Post { posts: vec![Post { area_id, id: Uuid::now_v7(), body: "no".into() }] },
-        NodeRequest::Delete { area_id, seq: 1 },
-        NodeRequest::Read { area_id, from: ReadFrom::Start, limit: 10, shown: Some(shown) },
-        NodeRequest::MarkRead { marks: vec![Mark { area_id, shown }] },
-        NodeRequest::CatchUp { area_id, operation_id },
-        NodeRequest::Undo { area_id, operation_id },
-        NodeRequest::Follow {
+        NodeRequest::Subscribe(wire::Subscribe { area_id, from_start: false }),
+        NodeRequest::Post(wire::PostBatch {
+            posts: vec![Post { area_id, id: Uuid::now_v7(), body: "no".into() }],
+        }),
+        NodeRequest::Delete(wire::Delete { area_id, seq: 1 }),
+        NodeRequest::Read(wire::Read { area_id, from: ReadFrom::Start, limit: 10, shown: Some(shown) }),
+        NodeRequest::MarkRead(wire::MarkRead { marks: vec![Mark { area_id, shown }] }),
+        NodeRequest::CatchUp(wire::CatchUp { area_id, operation_id }),
+        NodeRequest::Undo(wire::Undo { area_id, operation_id }),
+        NodeRequest::Follow(wire::Follow {
             areas: vec![FollowArea { area_id, after: 0, shown: Some(shown) }],
             wait_ms: 20_000,
-        },
-        NodeRequest::Verify { area_id, after: 0 },
-        NodeRequest::Unsubscribe { area_id },
+        }),
+        NodeRequest::Verify(wire::Verify { area_id, after: 0 }),
+        NodeRequest::Unsubscribe(wire::Unsubscribe { area_id }),
     ];
     let kinds = requests.iter().filter(|request| match request {
-        NodeRequest::Subscribe { .. }
-        | NodeRequest::Unsubscribe { .. }
-        | NodeRequest::Post { .. }
-        | NodeRequest::Delete { .. }
-        | NodeRequest::Read { .. }
-        | NodeRequest::MarkRead { .. }
-        | NodeRequest::CatchUp { .. }
-        | NodeRequest::Undo { .. }
-        | NodeRequest::Follow { .. }
-        | NodeRequest::Verify { .. } => true,
-        NodeRequest::Check => false,  // open to everyone
-        NodeRequest::Status => false, // about no area
-        NodeRequest::Report => false, // the leader's, by a token of the service's own
+        NodeRequest::Subscribe(_)
+        | NodeRequest::Unsubscribe(_)
+        | NodeRequest::Post(_)
+        | NodeRequest::Delete(_)
+        | NodeRequest::Read(_)
+        | NodeRequest::MarkRead(_)
+        | NodeRequest::CatchUp(_)
+        | NodeRequest::Undo(_)
+        | NodeRequest::Follow(_)
+        | NodeRequest::Verify(_) => true,
+        NodeRequest::Check(wire::Check {}) => false, // open to everyone
+        NodeRequest::Status(wire::Status {}) => false, // about no area
+        NodeRequest::Report(wire::Report {}) => false, // the leader's, by a token of the service's own
     });
     assert_eq!(kinds.count(), 10);
     requests
@@ -63,29 +67,29 @@ pub fn node_requests(area_id: AreaId) -> Vec<NodeRequest> {
 pub fn agent_requests() -> Vec<AgentRequest> {
     let password = || Password(PASSWORD.into());
     let requests = vec![
-        AgentRequest::Whoami,
-        AgentRequest::ChangePassword { old: password(), new: password() },
-        AgentRequest::Sessions,
-        AgentRequest::EndSession { session_id: 1 },
-        AgentRequest::EndAllSessions,
-        AgentRequest::Areas { after: None },
-        AgentRequest::Subscriptions { after: None },
-        AgentRequest::Where { areas: vec![] },
-        AgentRequest::Status,
+        AgentRequest::Whoami(wire::Whoami {}),
+        AgentRequest::ChangePassword(wire::ChangePassword { old: password(), new: password() }),
+        AgentRequest::Sessions(wire::Sessions {}),
+        AgentRequest::EndSession(wire::EndSession { session_id: 1 }),
+        AgentRequest::EndAllSessions(wire::EndAllSessions {}),
+        AgentRequest::Areas(wire::Areas { after: None }),
+        AgentRequest::Subscriptions(wire::Subscriptions { after: None }),
+        AgentRequest::Where(wire::Where { areas: vec![] }),
+        AgentRequest::Status(wire::Status {}),
     ];
     let kinds = requests.iter().filter(|request| match request {
-        AgentRequest::Whoami
-        | AgentRequest::ChangePassword { .. }
-        | AgentRequest::Sessions
-        | AgentRequest::EndSession { .. }
-        | AgentRequest::EndAllSessions
-        | AgentRequest::Areas { .. }
-        | AgentRequest::Subscriptions { .. }
-        | AgentRequest::Where { .. }
-        | AgentRequest::Status => true,
-        AgentRequest::Register { .. } | AgentRequest::Login { .. } | AgentRequest::Logout => false,
-        AgentRequest::Announce { .. } => false, // nodes, known by their row in the database
-        AgentRequest::Admin(_) => false,        // below
+        AgentRequest::Whoami(wire::Whoami {})
+        | AgentRequest::ChangePassword(_)
+        | AgentRequest::Sessions(wire::Sessions {})
+        | AgentRequest::EndSession(_)
+        | AgentRequest::EndAllSessions(wire::EndAllSessions {})
+        | AgentRequest::Areas(_)
+        | AgentRequest::Subscriptions(_)
+        | AgentRequest::Where(_)
+        | AgentRequest::Status(wire::Status {}) => true,
+        AgentRequest::Register(_) | AgentRequest::Login(_) | AgentRequest::Logout(wire::Logout {}) => false,
+        AgentRequest::Announce(_) => false, // nodes, known by their row in the database
+        AgentRequest::Admin(_) => false,    // below
     });
     assert_eq!(kinds.count(), 9);
     requests
@@ -98,61 +102,61 @@ pub fn admin_requests(area_id: AreaId) -> Vec<AdminRequest> {
     let password = || Password("another password".into());
     let settings = AreaSettings { description: Some("changed".into()), ..AreaSettings::default() };
     let requests = vec![
-        AdminRequest::AreaAdd {
+        AdminRequest::AreaAdd(wire::AreaAdd {
             creation_id: Uuid::now_v7(),
             name: "other".into(),
             settings: settings.clone(),
-        },
-        AdminRequest::AreaSet { name: area(), settings },
-        AdminRequest::AreaRemove { area_id },
-        AdminRequest::AreaRestore { name: area() },
-        AdminRequest::AreaList { after: None },
-        AdminRequest::ArticleRemove { area: area(), seq: 1 },
-        AdminRequest::UserList { after: None },
-        AdminRequest::UserAdd { name: "new".into(), password: password(), role: Role::Admin },
-        AdminRequest::UserPassword { name: name(), password: password() },
-        AdminRequest::UserRole { name: name(), role: Role::Admin },
-        AdminRequest::UserDisable { name: name() },
-        AdminRequest::UserEnable { name: name() },
-        AdminRequest::UserSessions { name: name() },
-        AdminRequest::Audit { before: None, limit: 10 },
-        AdminRequest::NodeList,
-        AdminRequest::NodeDrain { node: "127.0.0.1:1".into() },
-        AdminRequest::NodeResume { node: "127.0.0.1:1".into() },
-        AdminRequest::AgentList,
-        AdminRequest::Load { span_s: 60 },
-        AdminRequest::SettingsList,
-        AdminRequest::SettingsChange {
+        }),
+        AdminRequest::AreaSet(wire::AreaSet { name: area(), settings }),
+        AdminRequest::AreaRemove(wire::AreaRemove { area_id }),
+        AdminRequest::AreaRestore(wire::AreaRestore { name: area() }),
+        AdminRequest::AreaList(wire::AreaList { after: None }),
+        AdminRequest::ArticleRemove(wire::ArticleRemove { area: area(), seq: 1 }),
+        AdminRequest::UserList(wire::UserList { after: None }),
+        AdminRequest::UserAdd(wire::UserAdd { name: "new".into(), password: password(), role: Role::Admin }),
+        AdminRequest::UserPassword(wire::UserPassword { name: name(), password: password() }),
+        AdminRequest::UserRole(wire::UserRole { name: name(), role: Role::Admin }),
+        AdminRequest::UserDisable(wire::UserDisable { name: name() }),
+        AdminRequest::UserEnable(wire::UserEnable { name: name() }),
+        AdminRequest::UserSessions(wire::UserSessions { name: name() }),
+        AdminRequest::Audit(wire::Audit { before: None, limit: 10 }),
+        AdminRequest::NodeList(wire::NodeList {}),
+        AdminRequest::NodeDrain(wire::NodeDrain { node: "127.0.0.1:1".into() }),
+        AdminRequest::NodeResume(wire::NodeResume { node: "127.0.0.1:1".into() }),
+        AdminRequest::AgentList(wire::AgentList {}),
+        AdminRequest::Load(wire::LoadList { span_s: 60 }),
+        AdminRequest::SettingsList(wire::SettingsList {}),
+        AdminRequest::SettingsChange(wire::SettingsChange {
             changes: vec![SettingChange { name: "registration".into(), value: Some("closed".into()) }],
             expected_version: None,
-        },
-        AdminRequest::SettingsStatus,
-        AdminRequest::SettingsWatch { version: 0, wait_ms: 1 },
+        }),
+        AdminRequest::SettingsStatus(wire::SettingsStatus {}),
+        AdminRequest::SettingsWatch(wire::SettingsWatch { version: 0, wait_ms: 1 }),
     ];
     let kinds = requests.iter().filter(|request| match request {
-        AdminRequest::AreaAdd { .. }
-        | AdminRequest::AreaSet { .. }
-        | AdminRequest::AreaRemove { .. }
-        | AdminRequest::AreaRestore { .. }
-        | AdminRequest::AreaList { .. }
-        | AdminRequest::ArticleRemove { .. }
-        | AdminRequest::UserList { .. }
-        | AdminRequest::UserAdd { .. }
-        | AdminRequest::UserPassword { .. }
-        | AdminRequest::UserRole { .. }
-        | AdminRequest::UserDisable { .. }
-        | AdminRequest::UserEnable { .. }
-        | AdminRequest::UserSessions { .. }
-        | AdminRequest::Audit { .. }
-        | AdminRequest::NodeList
-        | AdminRequest::NodeDrain { .. }
-        | AdminRequest::NodeResume { .. }
-        | AdminRequest::AgentList
-        | AdminRequest::Load { .. }
-        | AdminRequest::SettingsList
-        | AdminRequest::SettingsChange { .. }
-        | AdminRequest::SettingsStatus
-        | AdminRequest::SettingsWatch { .. } => true,
+        AdminRequest::AreaAdd(_)
+        | AdminRequest::AreaSet(_)
+        | AdminRequest::AreaRemove(_)
+        | AdminRequest::AreaRestore(_)
+        | AdminRequest::AreaList(_)
+        | AdminRequest::ArticleRemove(_)
+        | AdminRequest::UserList(_)
+        | AdminRequest::UserAdd(_)
+        | AdminRequest::UserPassword(_)
+        | AdminRequest::UserRole(_)
+        | AdminRequest::UserDisable(_)
+        | AdminRequest::UserEnable(_)
+        | AdminRequest::UserSessions(_)
+        | AdminRequest::Audit(_)
+        | AdminRequest::NodeList(wire::NodeList {})
+        | AdminRequest::NodeDrain(_)
+        | AdminRequest::NodeResume(_)
+        | AdminRequest::AgentList(wire::AgentList {})
+        | AdminRequest::Load(_)
+        | AdminRequest::SettingsList(wire::SettingsList {})
+        | AdminRequest::SettingsChange(_)
+        | AdminRequest::SettingsStatus(wire::SettingsStatus {})
+        | AdminRequest::SettingsWatch(_) => true,
     });
     assert_eq!(kinds.count(), 23);
     requests

@@ -4,16 +4,16 @@ use crate::Node;
 use db::articles::{NewPost, Page, State};
 use db::reading::{From, Read};
 use db::subscriptions::Shown;
-use server::{Failure, token_hash};
+use server::{Caller, Failure};
 use wire::limits::{BODY_BYTES_MAX, PAGE_ARTICLES_MAX, POSTS_PER_REQUEST_MAX, SEQ_MAX};
 use wire::{
-    AreaId, Article, ErrorCode, ErrorReply, NodeReply, Post, Posted, ReadFrom, Seq, Token, VerifiedState,
-    VerifyPage,
+    AreaId, Article, ErrorCode, ErrorReply, NodeReply, Post, Posted, ReadFrom, Seq, VerifiedState, VerifyPage,
 };
 
 /// Checks each post, commits the good ones with whatever else is posted just then, and answers for each.
-pub async fn post(node: &Node, token: Option<Token>, posts: Vec<Post>) -> Result<NodeReply, Failure> {
-    let token = token_hash(token)?;
+pub async fn post(node: &Node, caller: &Caller, request: wire::PostBatch) -> Result<NodeReply, Failure> {
+    let wire::PostBatch { posts } = request;
+    let token = caller.token_hash()?;
     let text = || format!("a request posts 1 to {POSTS_PER_REQUEST_MAX} articles, not {}", posts.len());
     if posts.is_empty() {
         return Err(ErrorReply::invalid(text()).into());
@@ -38,14 +38,19 @@ pub async fn post(node: &Node, token: Option<Token>, posts: Vec<Post>) -> Result
         .into_iter()
         .zip(&results)
         .filter(|(_, refused)| refused.is_none())
-        .map(|(post, _)| NewPost { token, area_id: post.area_id.0, id: post.id, body: post.body })
+        .map(|(post, _)| {
+            let Post { area_id, id, body } = post;
+            NewPost { token, area_id: area_id.0, id, body }
+        })
         .collect();
     let mut committed = node.lanes.commit(accepted).await?.into_iter();
     for result in results.iter_mut().filter(|result| result.is_none()) {
         *result = committed.next();
     }
     let lost = || Err(ErrorReply::unavailable("the post got no answer: a repeat is safe"));
-    Ok(NodeReply::Posted { results: results.into_iter().map(|result| result.unwrap_or_else(lost)).collect() })
+    Ok(NodeReply::Posted(wire::PostedBatch {
+        results: results.into_iter().map(|result| result.unwrap_or_else(lost)).collect(),
+    }))
 }
 
 fn check(post: &Post, body_bytes_max: usize) -> Result<(), ErrorReply> {
@@ -62,31 +67,24 @@ fn check(post: &Post, body_bytes_max: usize) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-pub async fn delete(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    seq: Seq,
-) -> Result<NodeReply, Failure> {
-    let already = db::articles::delete(&node.db, &token_hash(token)?, area_id.0, seq).await?;
-    Ok(NodeReply::Deleted { already })
+pub async fn delete(node: &Node, caller: &Caller, request: wire::Delete) -> Result<NodeReply, Failure> {
+    let wire::Delete { area_id, seq } = request;
+    let already = db::articles::delete(&node.db, &caller.token_hash()?, area_id.0, seq).await?;
+    Ok(NodeReply::Deleted(wire::Deleted { already }))
 }
 
-pub async fn read(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    from: ReadFrom,
-    limit: u32,
-    shown: Option<wire::Shown>,
-) -> Result<NodeReply, Failure> {
+pub async fn read(node: &Node, caller: &Caller, request: wire::Read) -> Result<NodeReply, Failure> {
+    let wire::Read { area_id, from, limit, shown } = request;
     let from = match from {
         ReadFrom::Unread => From::Unread,
         ReadFrom::Start => From::Start,
         ReadFrom::After(seq) => From::After(checked_seq(seq)?),
+        ReadFrom::Other(number) => {
+            return Err(ErrorReply::unknown_value("place to read from", number).into());
+        }
     };
     let read = Read {
-        token: token_hash(token)?,
+        token: caller.token_hash()?,
         area_id: area_id.0,
         from,
         shown: shown.map(shown_of).transpose()?,
@@ -96,14 +94,11 @@ pub async fn read(
     Ok(NodeReply::Page(page_of(node.readers.read(read).await?.page)))
 }
 
-pub async fn verify(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    after: Seq,
-) -> Result<NodeReply, Failure> {
+pub async fn verify(node: &Node, caller: &Caller, request: wire::Verify) -> Result<NodeReply, Failure> {
+    let wire::Verify { area_id, after } = request;
     let after = checked_seq(after)?;
-    let found = db::articles::verify(&node.db, &token_hash(token)?, area_id.0, after).await?;
+    let db::articles::Verified { states, last_seq, expired_through } =
+        db::articles::verify(&node.db, &caller.token_hash()?, area_id.0, after).await?;
     let state_of = |state| match state {
         State::Kept => VerifiedState::Kept,
         State::Deleted => VerifiedState::Deleted,
@@ -113,9 +108,9 @@ pub async fn verify(
     };
     Ok(NodeReply::Verified(VerifyPage {
         from: after + 1,
-        states: found.states.into_iter().map(state_of).collect(),
-        last_seq: found.last_seq,
-        expired_through: found.expired_through,
+        states: states.into_iter().map(state_of).collect(),
+        last_seq,
+        expired_through,
     }))
 }
 
@@ -128,35 +123,27 @@ pub(crate) fn checked_seq(seq: Seq) -> Result<Seq, ErrorReply> {
 }
 
 pub(crate) fn shown_of(shown: wire::Shown) -> Result<Shown, ErrorReply> {
-    Ok(Shown {
-        from: checked_seq(shown.from)?,
-        upto: checked_seq(shown.upto)?,
-        generation: shown.generation,
-        reading_id: shown.reading_id,
-    })
+    let wire::Shown { from, upto, generation, reading_id } = shown;
+    Ok(Shown { from: checked_seq(from)?, upto: checked_seq(upto)?, generation, reading_id })
 }
 
 pub(crate) fn page_of(page: Page) -> wire::Page {
+    let Page { area_id, from, upto, generation, cursor, last_seq, expired_through, articles, deleted } = page;
     wire::Page {
-        area_id: AreaId(page.area_id),
-        from: page.from,
-        more: page.upto < page.last_seq,
-        upto: page.upto,
-        generation: page.generation,
-        cursor: page.cursor,
-        last_seq: page.last_seq,
-        expired_through: page.expired_through,
-        articles: page.articles.into_iter().map(article_of).collect(),
-        deleted: page.deleted,
+        area_id: AreaId(area_id),
+        from,
+        upto,
+        generation,
+        cursor,
+        last_seq,
+        expired_through,
+        articles: articles.into_iter().map(article_of).collect(),
+        deleted,
+        more: upto < last_seq,
     }
 }
 
 pub(crate) fn article_of(article: db::articles::Article) -> Article {
-    Article {
-        seq: article.seq,
-        id: article.id,
-        author: article.author,
-        posted_at_us: article.posted_at_us,
-        body: article.body,
-    }
+    let db::articles::Article { seq, id, author, posted_at_us, body } = article;
+    Article { seq, id, author, posted_at_us, body }
 }

@@ -8,19 +8,15 @@ use db::TokenHash;
 use db::articles::Page;
 use db::follow::{Look, Place};
 use db::reading::{Answer, From, Read};
-use server::{Failure, token_hash};
+use server::{Caller, Failure};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wire::limits::{PAGE_ARTICLES_MAX, PAGE_BYTES_MAX};
-use wire::{AreaId, ErrorCode, ErrorReply, FollowArea, FollowEnded, NodeReply, Token};
+use wire::{AreaId, ErrorCode, ErrorReply, FollowArea, FollowEnded, NodeReply};
 
-pub async fn follow(
-    node: &Node,
-    token: Option<Token>,
-    areas: Vec<FollowArea>,
-    wait_ms: u32,
-) -> Result<NodeReply, Failure> {
-    let token = token_hash(token)?;
+pub async fn follow(node: &Node, caller: &Caller, request: wire::Follow) -> Result<NodeReply, Failure> {
+    let wire::Follow { areas, wait_ms } = request;
+    let token = caller.token_hash()?;
     check_distinct(areas.iter().map(|area| area.area_id))?;
     let wait_ms_max = node.live.settings().follow_wait_ms_max.unsigned_abs();
     let deadline = Instant::now() + Duration::from_millis(u64::from(wait_ms).min(wait_ms_max));
@@ -46,11 +42,11 @@ pub async fn follow(
             Err(_) => return Ok(nothing()),
             Ok(Ok(Delivery::News { page, after, cursor, generation })) => {
                 let pages = vec![cut(&page, after, cursor, generation)];
-                return Ok(NodeReply::Followed { pages, ended: vec![] });
+                return Ok(NodeReply::Followed(wire::Followed { pages, ended: vec![] }));
             }
             Ok(Ok(Delivery::Ended { area_id, error })) => {
                 let ended = vec![FollowEnded { area_id: AreaId(area_id), error }];
-                return Ok(NodeReply::Followed { pages: vec![], ended });
+                return Ok(NodeReply::Followed(wire::Followed { pages: vec![], ended }));
             }
             Ok(Ok(Delivery::Refused(error))) => return Err(error.into()),
             Ok(Ok(Delivery::LookAgain) | Err(_)) => {}
@@ -76,7 +72,7 @@ async fn look(node: &Node, token: TokenHash, places: &[Place]) -> Result<Looked,
         .into_iter()
         .map(|(area_id, error)| FollowEnded { area_id: AreaId(area_id), error: Failure::from(error).0 });
     let pages = pages.into_iter().map(page_of).collect();
-    Ok(Looked::News(NodeReply::Followed { pages, ended: ended.collect() }))
+    Ok(Looked::News(NodeReply::Followed(wire::Followed { pages, ended: ended.collect() })))
 }
 
 /// Most follow one area: they are looked for in groups, with each other and with readers.
@@ -88,27 +84,26 @@ async fn look_at_one(node: &Node, token: TokenHash, place: &Place) -> Result<Loo
         Ok(Answer { session_id, user_id, page }) if page.upto < page.from => {
             Ok(Looked::Nothing { session_id, user_id })
         }
-        Ok(Answer { page, .. }) => {
-            Ok(Looked::News(NodeReply::Followed { pages: vec![page_of(page)], ended: vec![] }))
-        }
+        Ok(Answer { page, .. }) => Ok(Looked::News(NodeReply::Followed(wire::Followed {
+            pages: vec![page_of(page)],
+            ended: vec![],
+        }))),
         Err(Failure(error)) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Denied) => {
             let ended = vec![FollowEnded { area_id: AreaId(area_id), error }];
-            Ok(Looked::News(NodeReply::Followed { pages: vec![], ended }))
+            Ok(Looked::News(NodeReply::Followed(wire::Followed { pages: vec![], ended })))
         }
         Err(failure) => Err(failure),
     }
 }
 
 fn place_of(area: FollowArea) -> Result<Place, ErrorReply> {
-    Ok(Place {
-        area_id: area.area_id.0,
-        after: checked_seq(area.after)?,
-        shown: area.shown.map(shown_of).transpose()?,
-    })
+    let FollowArea { area_id, after, shown } = area;
+    let (after, shown) = (checked_seq(after)?, shown.map(shown_of).transpose()?);
+    Ok(Place { area_id: area_id.0, after, shown })
 }
 
 fn nothing() -> NodeReply {
-    NodeReply::Followed { pages: vec![], ended: vec![] }
+    NodeReply::Followed(wire::Followed { pages: vec![], ended: vec![] })
 }
 
 /// What of a shared page comes after this follower's place.

@@ -2,12 +2,12 @@
 
 use crate::Node;
 use db::TokenHash;
-use server::{Failure, token_hash};
+use server::{Caller, Failure};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wire::{ErrorCode, ErrorReply, Load, NodeReply, NodeReport, Token};
+use wire::{ErrorCode, ErrorReply, Load, NodeReply, NodeReport};
 
 /// Rates are told over so long: about what lies between two samples of the leader, so that little happens unseen.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -35,14 +35,14 @@ impl Counts {
             |pages: &[wire::Page]| pages.iter().map(|page| page.articles.len() as u64).sum::<u64>();
         let (kind, amount, delivered) = match answer {
             Ok(NodeReply::Checked(_) | NodeReply::Reported(_)) => return,
-            Ok(NodeReply::Posted { results }) => {
+            Ok(NodeReply::Posted(wire::PostedBatch { results })) => {
                 let posted =
                     results.iter().filter(|result| matches!(result, Ok(posted) if !posted.duplicate));
                 (&self.posts, posted.count() as u64, 0)
             }
             Ok(NodeReply::Page(page)) => (&self.reads, 1, articles(std::slice::from_ref(page))),
-            Ok(NodeReply::Followed { pages, .. }) => (&self.follows, 1, articles(pages)),
-            Ok(NodeReply::Deleted { .. }) => (&self.deletes, 1, 0),
+            Ok(NodeReply::Followed(wire::Followed { pages, .. })) => (&self.follows, 1, articles(pages)),
+            Ok(NodeReply::Deleted(_)) => (&self.deletes, 1, 0),
             Ok(_) | Err(_) => (&self.others, 1, 0),
         };
         kind.fetch_add(amount, Ordering::Relaxed);
@@ -74,8 +74,9 @@ impl Counts {
 }
 
 /// Answers the leader's check.
-pub fn report(node: &Node, token: Option<Token>) -> Result<NodeReply, Failure> {
-    if token_hash(token)? != node.check_token {
+pub fn report(node: &Node, caller: &Caller, request: wire::Report) -> Result<NodeReply, Failure> {
+    let wire::Report {} = request;
+    if caller.token_hash()? != node.check_token {
         let text = "only the agent that leads may ask this: is its database another one?";
         return Err(ErrorReply::new(ErrorCode::Denied, text).into());
     }
@@ -119,15 +120,16 @@ mod tests {
         assert_eq!(counts.rates(at(0)), [0.0; KINDS], "nothing to compare with yet");
         let posted = |duplicate| Ok(Posted { seq: 1, duplicate });
         let refused = Err(ErrorReply::invalid("no"));
-        let answer =
-            Ok(NodeReply::Posted { results: vec![posted(false), posted(true), posted(false), refused] });
+        let answer = Ok(NodeReply::Posted(wire::PostedBatch {
+            results: vec![posted(false), posted(true), posted(false), refused],
+        }));
         counts.count(&answer);
-        counts.count(&Ok(NodeReply::Deleted { already: false }));
+        counts.count(&Ok(NodeReply::Deleted(wire::Deleted { already: false })));
         counts.count(&Err(ErrorReply::invalid("no").into()));
         assert_eq!(counts.rates(at(500)), [4.0, 0.0, 0.0, 2.0, 2.0, 0.0]);
         for second in 1..=100 {
             for _ in 0..10 {
-                counts.count(&Ok(NodeReply::Deleted { already: true }));
+                counts.count(&Ok(NodeReply::Deleted(wire::Deleted { already: true })));
             }
             let rates = counts.rates(at(500 + second * 1_000));
             if second > 10 {

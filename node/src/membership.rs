@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wire::{AgentRequest, Request, RequestBody};
+use wire::{AgentRequest, Asker, Request, RequestBody};
 
 /// Without a check for so long, the node announces itself again: the agent that knew it may be gone, or its row.
 const CHECK_MISSING_MS: u64 = 10_000;
@@ -23,6 +23,8 @@ const ANNOUNCE_RETRY_MS: u64 = 250;
 #[derive(Default)]
 pub struct Membership {
     checked_at: Mutex<Option<Instant>>,
+    /// Asks agents, and remembers which protocol version each speaks.
+    asker: Asker,
 }
 
 impl Membership {
@@ -106,9 +108,10 @@ async fn announce_once(node: &Node, announcement: &Announcement) -> Result<(), S
             request_id: Uuid::now_v7(),
             token: None,
             remaining_ms: ANNOUNCE_WAIT_MS as u32,
-            body: RequestBody::Agent(AgentRequest::Announce { node_id: node.node_id }),
+            body: RequestBody::Agent(AgentRequest::Announce(wire::Announce { node_id: node.node_id })),
         };
-        match wire::call(agent.as_str(), &request, Duration::from_millis(ANNOUNCE_WAIT_MS)).await {
+        let wait = Duration::from_millis(ANNOUNCE_WAIT_MS);
+        match node.membership.asker.call(agent.as_str(), &request, wait).await {
             Ok(reply) => match reply.result {
                 Ok(_) => {
                     node.membership.was_checked();

@@ -3,39 +3,40 @@
 use crate::Node;
 use crate::articles::shown_of;
 use db::subscriptions::Cursor;
-use server::{Failure, token_hash};
-use uuid::Uuid;
+use server::{Caller, Failure};
 use wire::limits::AREAS_PER_REQUEST_MAX;
-use wire::{AreaId, ErrorCode, ErrorReply, Mark, NodeReply, Token};
+use wire::{AreaId, ErrorCode, ErrorReply, NodeReply};
 
-pub async fn subscribe(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    from_start: bool,
-) -> Result<NodeReply, Failure> {
+pub async fn subscribe(node: &Node, caller: &Caller, request: wire::Subscribe) -> Result<NodeReply, Failure> {
+    let wire::Subscribe { area_id, from_start } = request;
     let (cursor, already) =
-        db::subscriptions::subscribe(&node.db, &token_hash(token)?, area_id.0, from_start).await?;
-    Ok(NodeReply::Subscribed { cursor, already })
+        db::subscriptions::subscribe(&node.db, &caller.token_hash()?, area_id.0, from_start).await?;
+    Ok(NodeReply::Subscribed(wire::Subscribed { cursor, already }))
 }
 
-pub async fn unsubscribe(node: &Node, token: Option<Token>, area_id: AreaId) -> Result<NodeReply, Failure> {
-    let already = db::subscriptions::unsubscribe(&node.db, &token_hash(token)?, area_id.0).await?;
-    Ok(NodeReply::Unsubscribed { already })
+pub async fn unsubscribe(
+    node: &Node,
+    caller: &Caller,
+    request: wire::Unsubscribe,
+) -> Result<NodeReply, Failure> {
+    let wire::Unsubscribe { area_id } = request;
+    let already = db::subscriptions::unsubscribe(&node.db, &caller.token_hash()?, area_id.0).await?;
+    Ok(NodeReply::Unsubscribed(wire::Unsubscribed { already }))
 }
 
-pub async fn mark_read(node: &Node, token: Option<Token>, marks: Vec<Mark>) -> Result<NodeReply, Failure> {
+pub async fn mark_read(node: &Node, caller: &Caller, request: wire::MarkRead) -> Result<NodeReply, Failure> {
+    let wire::MarkRead { marks } = request;
     check_distinct(marks.iter().map(|mark| mark.area_id))?;
     let marks: Vec<_> = marks
         .iter()
         .map(|mark| Ok((mark.area_id.0, shown_of(mark.shown)?)))
         .collect::<Result<_, ErrorReply>>()?;
-    let cursors = db::subscriptions::mark(&node.db, &token_hash(token)?, &marks).await?;
+    let cursors = db::subscriptions::mark(&node.db, &caller.token_hash()?, &marks).await?;
     let cursors = cursors
         .into_iter()
         .map(|result| result.map(cursor_of).map_err(|error| Failure::from(error).0))
         .collect();
-    Ok(NodeReply::Marked { cursors })
+    Ok(NodeReply::Marked(wire::Marked { cursors }))
 }
 
 /// Each area once, and not too many: a statement joins them, and an answer has a place for each.
@@ -57,28 +58,21 @@ pub(crate) fn check_distinct(area_ids: impl Iterator<Item = AreaId>) -> Result<(
     Ok(())
 }
 
-pub async fn catch_up(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    operation_id: Uuid,
-) -> Result<NodeReply, Failure> {
+pub async fn catch_up(node: &Node, caller: &Caller, request: wire::CatchUp) -> Result<NodeReply, Failure> {
+    let wire::CatchUp { area_id, operation_id } = request;
     let (cursor, already) =
-        db::subscriptions::catch_up(&node.db, &token_hash(token)?, area_id.0, operation_id).await?;
-    Ok(NodeReply::CursorMoved { cursor: cursor_of(cursor), already })
+        db::subscriptions::catch_up(&node.db, &caller.token_hash()?, area_id.0, operation_id).await?;
+    Ok(NodeReply::CursorMoved(wire::CursorMoved { cursor: cursor_of(cursor), already }))
 }
 
-pub async fn undo(
-    node: &Node,
-    token: Option<Token>,
-    area_id: AreaId,
-    operation_id: Uuid,
-) -> Result<NodeReply, Failure> {
+pub async fn undo(node: &Node, caller: &Caller, request: wire::Undo) -> Result<NodeReply, Failure> {
+    let wire::Undo { area_id, operation_id } = request;
     let (cursor, already) =
-        db::subscriptions::undo(&node.db, &token_hash(token)?, area_id.0, operation_id).await?;
-    Ok(NodeReply::CursorMoved { cursor: cursor_of(cursor), already })
+        db::subscriptions::undo(&node.db, &caller.token_hash()?, area_id.0, operation_id).await?;
+    Ok(NodeReply::CursorMoved(wire::CursorMoved { cursor: cursor_of(cursor), already }))
 }
 
 fn cursor_of(cursor: Cursor) -> wire::Cursor {
-    wire::Cursor { cursor: cursor.cursor, generation: cursor.generation, unread: cursor.unread }
+    let Cursor { cursor, generation, unread } = cursor;
+    wire::Cursor { cursor, generation, unread }
 }

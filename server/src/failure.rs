@@ -1,8 +1,9 @@
 //! The one place where errors of the database become answers of the protocol.
 
+use db::error::WrongSetting;
 use db::trouble::Trouble;
 use std::time::Instant;
-use wire::{ErrorCode, ErrorReply};
+use wire::{ErrorCode, ErrorReply, Noun, Subject};
 
 /// When all database connections of a process are in use: they turn over in milliseconds, and a little patience spreads
 /// the crowd.
@@ -27,7 +28,14 @@ impl From<db::Error> for Failure {
             db::Error::Invalid(_) => ErrorCode::Invalid,
             db::Error::Unauthenticated(_) => ErrorCode::Unauthenticated,
             db::Error::Denied(_) => ErrorCode::Denied,
-            db::Error::NotFound(_) => ErrorCode::NotFound,
+            db::Error::NotFound(missing) => {
+                let reply = ErrorReply::new(ErrorCode::NotFound, &missing.message);
+                return Self(match &missing.subject {
+                    Some((noun, name)) => reply.about(noun_of(*noun), name),
+                    None => reply,
+                });
+            }
+            db::Error::Settings(wrong) => return Self(wrong_settings(wrong, error.to_string())),
             db::Error::Conflict(_) => ErrorCode::Conflict,
             db::Error::Busy => {
                 return Self(ErrorReply::busy("the database is busy: try again", BUSY_RETRY_MS));
@@ -54,4 +62,27 @@ impl From<db::Error> for Failure {
         };
         Self(ErrorReply::new(code, error.to_string()))
     }
+}
+
+fn noun_of(noun: db::Noun) -> Noun {
+    match noun {
+        db::Noun::Area => Noun::Area,
+        db::Noun::Article => Noun::Article,
+        db::Noun::User => Noun::User,
+        db::Noun::Session => Noun::Session,
+        db::Noun::Node => Noun::Node,
+    }
+}
+
+/// Not found where all that is wrong are unknown names.
+fn wrong_settings(wrong: &[WrongSetting], message: String) -> ErrorReply {
+    let is_all_unknown = wrong.iter().all(|setting| setting.is_unknown);
+    let code = if is_all_unknown { ErrorCode::NotFound } else { ErrorCode::Invalid };
+    let subjects = wrong.iter().map(|WrongSetting { name, is_unknown, message }| Subject {
+        noun: Noun::Setting,
+        name: name.clone(),
+        is_unknown: *is_unknown,
+        message: message.clone(),
+    });
+    ErrorReply { subjects: subjects.collect(), ..ErrorReply::new(code, message) }
 }

@@ -1,6 +1,7 @@
 //! What agents and nodes have in common: flags, logs, health over HTTP, and the one place where errors of the database
 //! become answers of the protocol.
 //!
+//! - [`caller`]: who asks, made by `dispatch` for each request.
 //! - [`failure`]: `db::Error` → `wire::ErrorReply`.
 //! - [`options`]: the flags of every server, with their variables and secret files.
 //! - [`logging`]: logs on standard error.
@@ -8,6 +9,7 @@
 //! - [`status`]: how a server is, as `Status` asks it.
 //! - [`process`]: signals, the ready line, how a process ends.
 
+pub mod caller;
 pub mod failure;
 pub mod http;
 pub mod logging;
@@ -15,18 +17,6 @@ pub mod options;
 pub mod process;
 pub mod status;
 
+pub use caller::{Caller, token_hash};
 pub use failure::Failure;
 pub use process::{exit, joined, memory_bytes, ready, run, say, shutdown_on};
-
-use db::TokenHash;
-use wire::{ErrorCode, ErrorReply, Token};
-
-/// The hash by which the database knows the session of a request; without a token there is none.
-pub fn token_hash(token: Option<Token>) -> Result<TokenHash, Failure> {
-    match token {
-        Some(token) => Ok(TokenHash::of(&token.0)),
-        None => {
-            Err(ErrorReply::new(ErrorCode::Unauthenticated, "not logged in: log in or register first").into())
-        }
-    }
-}

@@ -75,7 +75,7 @@ async fn session_holds(settings: &client::Settings) -> bool {
         request_id: Uuid::now_v7(),
         token: Some(token),
         remaining_ms: ASK_WAIT_MS,
-        body: RequestBody::Agent(AgentRequest::Whoami),
+        body: RequestBody::Agent(AgentRequest::Whoami(wire::Whoami {})),
     };
     let reply = wire::call(agent.as_str(), &request, Duration::from_millis(ASK_WAIT_MS.into())).await;
     // Whatever else is wrong, the session itself is not known to be over.

@@ -16,8 +16,16 @@ pub struct Malformed(String);
 pub trait Codec {
     /// Appends the message to `bytes`.
     fn encode<T: Serialize>(message: &T, bytes: &mut Vec<u8>) -> Result<(), Malformed>;
-    /// Fails on trailing bytes too: what one side does not understand is never dropped silently.
-    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed>;
+    /// Decodes what the bytes begin with, and counts its bytes.
+    fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Malformed>;
+    /// Fails on trailing bytes: what a message may have more of stands in the tails of its records.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+        let (message, read) = Self::decode_first(bytes)?;
+        match bytes.len() - read {
+            0 => Ok(message),
+            left => Err(Malformed(format!("{left} bytes after the message"))),
+        }
+    }
 }
 
 /// bincode 2, little endian, variable-length integers.
@@ -31,13 +39,8 @@ impl Codec for Bincode {
             .map_err(|e| Malformed(e.to_string()))
     }
 
-    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Malformed> {
         let config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
-        let (message, read) =
-            bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))?;
-        match bytes.len() - read {
-            0 => Ok(message),
-            left => Err(Malformed(format!("{left} bytes after the message"))),
-        }
+        bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))
     }
 }

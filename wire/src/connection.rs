@@ -3,10 +3,11 @@
 //! The server closes first, so that the clients' ports are not used up by connections that linger.
 
 use crate::budget::Charge;
-use crate::error::{ErrorCode, ErrorReply};
-use crate::frame::{self, BadHeader, HEADER_BYTES};
+use crate::codec::{Bincode, Codec};
+use crate::frame::{self, BadHeader, HEADER_BYTES, Header};
+use crate::growing::{Carried, UnknownVariant};
 use crate::limits::{Limits, REPLY_BYTES_MAX};
-use crate::message::{Reply, Request};
+use crate::message::{ErrorCode, ErrorReply, Reply, Request, RequestBody, Token, Versions};
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +22,8 @@ const READ_STEP_BYTES: usize = 16 * 1024;
 
 pub struct Connection {
     stream: TcpStream,
+    /// What the peer speaks; `None` before its header has come.
+    version: Option<u16>,
 }
 
 /// Why there is no request.
@@ -28,13 +31,14 @@ pub struct Connection {
 pub enum ReadError {
     /// Nobody to tell: the peer is gone, or never said anything.
     Gone,
-    /// The peer gets this answer. `unread` says that more of its bytes may be on their way.
-    Refused { error: ErrorReply, unread: bool },
+    /// The peer gets this answer. `unread` says that more of its bytes may be on their way. `request_id` is nil where it could
+    /// not be read.
+    Refused { request_id: Uuid, error: ErrorReply, unread: bool },
 }
 
 impl Connection {
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream }
+        Self { stream, version: None }
     }
 
     /// Reads the one request of this connection. Buffers grow as bytes come, never by what a length claims.
@@ -44,36 +48,45 @@ impl Connection {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) | Err(_) => return Err(ReadError::Gone),
         }
-        let frame_bytes = match frame_bytes(&frame, limits)? {
-            Some(bytes) if frame.len() >= bytes => bytes,
+        let header = match header(&frame, limits)? {
+            Some(header) if frame.len() >= HEADER_BYTES + header.body_bytes => header,
             _ => match timeout(limits.frame_wait, self.read_rest(&mut frame, limits, charge)).await {
                 Ok(read) => read?,
                 Err(_) => {
                     let seconds = limits.frame_wait.as_secs();
                     let text = format!("the request did not come within {seconds} s: check the connection");
-                    return Err(ReadError::Refused { error: ErrorReply::invalid(text), unread: true });
+                    return Err(refused(ErrorReply::invalid(text)));
                 }
             },
         };
-        frame::decode(&frame[HEADER_BYTES..frame_bytes]).map_err(|malformed| ReadError::Refused {
-            error: ErrorReply::invalid(format!("{malformed}: use a client of the same release")),
-            unread: false,
+        self.version = Some(header.version);
+        let body = &frame[HEADER_BYTES..HEADER_BYTES + header.body_bytes];
+        frame::decode(body).map_err(|malformed| match unknown_request(body) {
+            Some((request_id, unknown)) => {
+                ReadError::Refused { request_id, error: ErrorReply::unknown_request(unknown), unread: false }
+            }
+            None => {
+                let error =
+                    ErrorReply::invalid(format!("{malformed}: this is no request of Gaceta's protocol"));
+                ReadError::Refused { request_id: Uuid::nil(), error, unread: false }
+            }
         })
     }
 
-    /// Reads on until the frame is whole; its bytes, with the header.
+    /// Reads on until the frame is whole.
     async fn read_rest(
         &mut self,
         frame: &mut Vec<u8>,
         limits: &Limits,
         charge: &mut Charge,
-    ) -> Result<usize, ReadError> {
-        let wanted = loop {
-            match frame_bytes(frame, limits)? {
-                Some(bytes) => break bytes,
+    ) -> Result<Header, ReadError> {
+        let header = loop {
+            match header(frame, limits)? {
+                Some(header) => break header,
                 None => self.read_some(frame, HEADER_BYTES).await?,
             }
         };
+        let wanted = HEADER_BYTES + header.body_bytes;
         let mut room = frame.len();
         while frame.len() < wanted {
             // A step is charged once, in however many pieces it comes: the budget counts bytes, not reads.
@@ -81,14 +94,14 @@ impl Connection {
                 let step = READ_STEP_BYTES.min(wanted - room);
                 if !charge.take(step) {
                     let error = ErrorReply::busy("too many unfinished requests: try again", 1_000);
-                    return Err(ReadError::Refused { error, unread: true });
+                    return Err(refused(error));
                 }
                 room += step;
                 frame.reserve(step);
             }
             self.read_some(frame, room).await?;
         }
-        Ok(wanted)
+        Ok(header)
     }
 
     /// Reads at least a byte, and not beyond `upto` bytes in all.
@@ -100,18 +113,29 @@ impl Connection {
         }
     }
 
+    /// The version of the answer: the peer's, and the highest of ours for one that has not said any that is spoken here.
+    fn version_for(&self, limits: &Limits) -> u16 {
+        self.version.unwrap_or(*limits.versions.end())
+    }
+
     /// Writes the reply and closes. The request was read to its end, so that closing sends what is still to be sent, and
     /// the end of it: nothing has to be shut down, or told to be sent at once, before.
     pub async fn write_reply(mut self, reply: &Reply, limits: &Limits) -> io::Result<()> {
-        let frame = encode_reply(reply);
+        let frame = encode_reply(reply, self.version_for(limits));
         timeout(limits.write_wait, self.stream.write_all(&frame)).await?
     }
 
     /// Answers a request that was not read to its end. Without reading on for a moment, closing would send a reset, and
     /// the reset would overtake the answer.
-    pub async fn refuse(mut self, error: ErrorReply, unread: bool, limits: &Limits) -> io::Result<()> {
-        let reply = Reply { request_id: Uuid::nil(), result: Err(error) };
-        let frame = encode_reply(&reply);
+    pub async fn refuse(
+        mut self,
+        request_id: Uuid,
+        error: ErrorReply,
+        unread: bool,
+        limits: &Limits,
+    ) -> io::Result<()> {
+        let reply = Reply { request_id, result: Err(error) };
+        let frame = encode_reply(&reply, self.version_for(limits));
         timeout(limits.write_wait, async {
             self.stream.write_all(&frame).await?;
             self.stream.shutdown().await
@@ -125,29 +149,46 @@ impl Connection {
     }
 }
 
-/// The bytes of the frame that begins so, with its header; `None`: its header has not come yet.
-fn frame_bytes(frame: &[u8], limits: &Limits) -> Result<Option<usize>, ReadError> {
+/// The header of the frame that begins so; `None`: it has not come yet.
+fn header(frame: &[u8], limits: &Limits) -> Result<Option<Header>, ReadError> {
     let Some(header) = frame.first_chunk() else { return Ok(None) };
-    let body_bytes = frame::body_bytes(header, limits.request_bytes_max).map_err(refused_header)?;
-    Ok(Some(HEADER_BYTES + body_bytes))
+    Header::read(header, limits.request_bytes_max, &limits.versions).map(Some).map_err(refused_header)
+}
+
+/// The rest of what the peer sends is not read.
+fn refused(error: ErrorReply) -> ReadError {
+    ReadError::Refused { request_id: Uuid::nil(), error, unread: true }
 }
 
 fn refused_header(bad: BadHeader) -> ReadError {
-    let code = match bad {
-        BadHeader::Magic | BadHeader::Version { .. } => ErrorCode::Invalid,
-        BadHeader::TooLarge { .. } => ErrorCode::TooLarge,
-    };
-    ReadError::Refused { error: ErrorReply::new(code, bad.to_string()), unread: true }
+    let text = bad.to_string();
+    refused(match bad {
+        BadHeader::Magic => ErrorReply::invalid(text),
+        BadHeader::TooLarge { .. } => ErrorReply::new(ErrorCode::TooLarge, text),
+        BadHeader::Version { min, max, .. } => {
+            let versions = Some(Versions { min: min.into(), max: max.into() });
+            ErrorReply { versions, ..ErrorReply::invalid(text) }
+        }
+    })
+}
+
+/// Of a body that cannot be decoded: the request of a later release that it holds, if that is the reason.
+fn unknown_request(body: &[u8]) -> Option<(Uuid, UnknownVariant)> {
+    /// What stands before the body of a [`Request`].
+    type Before = (Uuid, Option<Token>, u32);
+    let ((request_id, _, _), read) = Bincode::decode_first::<Before>(body).ok()?;
+    RequestBody::unknown(&body[read..]).map(|unknown| (request_id, unknown))
 }
 
 /// A reply over the limit is a mistake of ours; the peer gets an answer all the same.
-fn encode_reply(reply: &Reply) -> Vec<u8> {
+fn encode_reply(reply: &Reply, version: u16) -> Vec<u8> {
     let failure = |what: &str| {
         tracing::error!(request_id = %reply.request_id, what, "reply not sent");
         let error = ErrorReply::new(ErrorCode::TooLarge, format!("{what}: ask for less at a time"));
-        frame::encode(&Reply { request_id: reply.request_id, result: Err(error) }).unwrap_or_default()
+        frame::encode_as(&Reply { request_id: reply.request_id, result: Err(error) }, version)
+            .unwrap_or_default()
     };
-    match frame::encode(reply) {
+    match frame::encode_as(reply, version) {
         Ok(frame) if frame.len() <= REPLY_BYTES_MAX => frame,
         Ok(_) => failure("the reply is too large"),
         Err(_) => failure("the reply cannot be encoded"),

@@ -1,66 +1,22 @@
-//! What a peer may see of a failure: a stable code, a sentence that says what to do, and sometimes when to retry.
+//! How errors are made, and what their codes mean to whoever asked. The records are in `message/error.rs`.
 
-use serde::{Deserialize, Serialize};
+use crate::growing::UnknownVariant;
+use crate::message::{ErrorCode, ErrorReply, Noun, Subject};
 
-/// Codes are stable: scripts branch on their lower-case names and on the client's exit codes made from them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ErrorCode {
-    /// The request can never succeed as it is: a bad name, an empty body, an unknown protocol version.
-    Invalid,
-    /// A body, batch or frame over its limit.
-    TooLarge,
-    /// No session, an ended one, or a wrong password.
-    Unauthenticated,
-    /// Known, but not allowed: a role, a missing subscription, someone else's article.
-    Denied,
-    /// The area, article, user or session does not exist (or exists no more).
-    NotFound,
-    /// The same id with other content, or a name that is taken.
-    Conflict,
-    /// A limit of the server is reached; `retry_after_ms` says when to come again.
-    Busy,
-    /// The outcome is not known or the service cannot answer now; repeating the request is safe.
-    Unavailable,
-    /// This server is leaving: ask another one.
-    Draining,
-}
+/// The release of this build, for messages and logs.
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 impl ErrorCode {
-    /// The name in JSON and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Invalid => "invalid",
-            Self::TooLarge => "too_large",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Denied => "denied",
-            Self::NotFound => "not_found",
-            Self::Conflict => "conflict",
-            Self::Busy => "busy",
-            Self::Unavailable => "unavailable",
-            Self::Draining => "draining",
-        }
-    }
-
-    /// Whether the same request, sent again unchanged, may succeed. Everything else is a definite answer.
+    /// Whether the same request, sent again unchanged, may succeed. Everything else is a definite answer, also a code that
+    /// only a later release knows.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable | Self::Draining)
     }
 }
 
-/// The error half of every reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct ErrorReply {
-    pub code: ErrorCode,
-    /// One sentence for a person, saying what to do; never holds what others wrote without quoting it.
-    pub message: String,
-    /// With [`ErrorCode::Busy`]: the shortest wait that makes sense, in milliseconds.
-    pub retry_after_ms: Option<u32>,
-}
-
 impl ErrorReply {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None }
+        Self { code, message: message.into(), retry_after_ms: None, subjects: Vec::new(), versions: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -77,6 +33,37 @@ impl ErrorReply {
     }
 
     pub fn busy(message: impl Into<String>, retry_after_ms: u32) -> Self {
-        Self { code: ErrorCode::Busy, message: message.into(), retry_after_ms: Some(retry_after_ms) }
+        Self { retry_after_ms: Some(retry_after_ms), ..Self::new(ErrorCode::Busy, message) }
+    }
+
+    /// A request of a later release.
+    pub fn unknown_request(unknown: UnknownVariant) -> Self {
+        let UnknownVariant { of, number } = unknown;
+        let message = format!(
+            "release {RELEASE} of the server does not know this request ({of} {number}): ask a server of a newer release"
+        );
+        Self::invalid(message).about(Noun::Request, format!("{of} {number}"))
+    }
+
+    /// A value in the request that only a later release knows, like a role.
+    pub fn unknown_value(what: &str, value: impl std::fmt::Display) -> Self {
+        Self::invalid(format!("release {RELEASE} of the server does not know this {what}: {value}"))
+    }
+
+    /// Adds as data that the request names something that is not there.
+    pub fn about(mut self, noun: Noun, name: impl Into<String>) -> Self {
+        self.subjects.push(Subject { noun, name: name.into(), is_unknown: true, message: String::new() });
+        self
+    }
+
+    /// Whether the server is of a release that does not know the request, so that the asker can do without it, or ask elsewhere.
+    pub fn is_unknown_request(&self) -> bool {
+        self.unknown(Noun::Request).is_some()
+    }
+
+    /// The first name of this kind that is not known.
+    pub fn unknown(&self, noun: Noun) -> Option<&str> {
+        let subject = self.subjects.iter().find(|subject| subject.is_unknown && subject.noun == noun);
+        subject.map(|subject| subject.name.as_str())
     }
 }

@@ -4,9 +4,15 @@
 
 use crate::codec::{Bincode, Codec, Malformed};
 use serde::{Serialize, de::DeserializeOwned};
+use std::ops::RangeInclusive;
 
 pub const MAGIC: [u8; 4] = *b"GCTA";
-pub const VERSION: u16 = 1;
+/// The version that this release speaks first. It rises only for what a record cannot carry (`growing.rs`).
+pub const VERSION: u16 = 2;
+/// The lowest version that it still speaks. Version 1 was before the first release.
+pub const VERSION_MIN: u16 = 2;
+/// All that it speaks.
+pub const VERSIONS: RangeInclusive<u16> = VERSION_MIN..=VERSION;
 /// Length, magic and version.
 pub const HEADER_BYTES: usize = 10;
 /// What the length counts besides the body.
@@ -17,38 +23,60 @@ const COUNTED_HEADER_BYTES: usize = HEADER_BYTES - 4;
 pub enum BadHeader {
     #[error("not a Gaceta connection: the first bytes are not a frame of its protocol")]
     Magic,
-    #[error("protocol version {theirs} is not spoken here, only {VERSION}: use a client of the same release")]
-    Version { theirs: u16 },
+    #[error(
+        "protocol version {theirs} is not spoken here, only {min} to {max}: use a newer release, or an older one"
+    )]
+    Version { theirs: u16, min: u16, max: u16 },
     #[error("a frame of {bytes} bytes is over the limit of {bytes_max} bytes")]
     TooLarge { bytes: usize, bytes_max: usize },
 }
 
-/// The number of body bytes that follow this header. Checked before anything is allocated.
-pub fn body_bytes(header: &[u8; HEADER_BYTES], bytes_max: usize) -> Result<usize, BadHeader> {
-    let [l0, l1, l2, l3, m0, m1, m2, m3, v0, v1] = *header;
-    if [m0, m1, m2, m3] != MAGIC {
-        return Err(BadHeader::Magic);
+/// What a header says of the body that follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    pub version: u16,
+    pub body_bytes: usize,
+}
+
+impl Header {
+    /// Checked before anything is allocated.
+    pub fn read(
+        header: &[u8; HEADER_BYTES],
+        bytes_max: usize,
+        versions: &RangeInclusive<u16>,
+    ) -> Result<Self, BadHeader> {
+        let [l0, l1, l2, l3, m0, m1, m2, m3, v0, v1] = *header;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(BadHeader::Magic);
+        }
+        let version = u16::from_be_bytes([v0, v1]);
+        if !versions.contains(&version) {
+            let (min, max) = (*versions.start(), *versions.end());
+            return Err(BadHeader::Version { theirs: version, min, max });
+        }
+        let bytes = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+        if bytes > bytes_max {
+            return Err(BadHeader::TooLarge { bytes, bytes_max });
+        }
+        let body_bytes = bytes.checked_sub(COUNTED_HEADER_BYTES).ok_or(BadHeader::Magic)?;
+        Ok(Self { version, body_bytes })
     }
-    let theirs = u16::from_be_bytes([v0, v1]);
-    if theirs != VERSION {
-        return Err(BadHeader::Version { theirs });
-    }
-    let bytes = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
-    if bytes > bytes_max {
-        return Err(BadHeader::TooLarge { bytes, bytes_max });
-    }
-    bytes.checked_sub(COUNTED_HEADER_BYTES).ok_or(BadHeader::Magic)
 }
 
 /// A frame of usual size, so that its buffer grows seldom.
 const FRAME_BYTES_USUAL: usize = 512;
 
-/// A whole frame around `message`. The length is known at the end, and put where it belongs then.
+/// A whole frame around `message`, in the version that this release speaks first.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
+    encode_as(message, VERSION)
+}
+
+/// In the version that the peer speaks. The length is known at the end, and put where it belongs then.
+pub fn encode_as<T: Serialize>(message: &T, version: u16) -> Result<Vec<u8>, Malformed> {
     let mut frame = Vec::with_capacity(FRAME_BYTES_USUAL);
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(&MAGIC);
-    frame.extend_from_slice(&VERSION.to_be_bytes());
+    frame.extend_from_slice(&version.to_be_bytes());
     Bincode::encode(message, &mut frame)?;
     let counted = (frame.len() - 4) as u32;
     frame[..4].copy_from_slice(&counted.to_be_bytes());

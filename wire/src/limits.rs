@@ -1,6 +1,8 @@
 //! Every bound of the protocol, named, with its reason (I9). A server passes its own [`Limits`] to
 //! [`crate::serve::serve`], so that tests can make them small.
 
+use crate::frame::VERSIONS;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The body of one article, in bytes of UTF-8. News, not files; eight of them still fit into a page with room.
@@ -42,6 +44,8 @@ pub const LABEL_BYTES_MAX: usize = 128;
 /// What one server grants its peers.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// The protocol versions that it speaks: all of this release, but in tests.
+    pub versions: RangeInclusive<u16>,
     /// Longest request frame, in bytes after the length prefix.
     pub request_bytes_max: usize,
     /// A connection that sends nothing is closed after this.
@@ -69,6 +73,7 @@ impl Limits {
     /// The defaults of the design for a server that reads requests up to `request_bytes_max`.
     pub fn new(request_bytes_max: usize) -> Self {
         Self {
+            versions: VERSIONS,
             request_bytes_max,
             first_byte_wait: Duration::from_secs(5),
             frame_wait: Duration::from_secs(10),

@@ -2,9 +2,8 @@
 
 use crate::budget::Budget;
 use crate::connection::{Connection, ReadError};
-use crate::error::{ErrorCode, ErrorReply};
 use crate::limits::Limits;
-use crate::message::{Reply, Request};
+use crate::message::{ErrorReply, Reply, Request};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,9 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 /// Connections over the limit that are told `busy` at the same time; more are dropped without a word.
 const REFUSALS_MAX: usize = 256;
+/// When a client that found all connections in use comes again: most requests take milliseconds.
+const REFUSED_RETRY_MS: u32 = 500;
 /// After a failed accept (out of files): long enough not to spin, short enough not to be noticed.
 const ACCEPT_RETRY_MS: u64 = 20;
 /// How often that is told: without files some are accepted between those that are not.
@@ -136,9 +138,9 @@ async fn one_request<H, F>(
     let request = match connection.read_request(limits, &mut charge).await {
         Ok(request) => request,
         Err(ReadError::Gone) => return,
-        Err(ReadError::Refused { error, unread }) => {
-            tracing::debug!(%peer, code = error.code.name(), "request refused");
-            let _ = connection.refuse(error, unread, limits).await;
+        Err(ReadError::Refused { request_id, error, unread }) => {
+            tracing::debug!(%peer, code = %error.code, "request refused");
+            let _ = connection.refuse(request_id, error, unread, limits).await;
             return;
         }
     };
@@ -183,10 +185,6 @@ fn caught<F: Future>(mut handling: Pin<Box<F>>) -> impl Future<Output = Option<F
 }
 
 async fn refuse_busy<H>(shared: Arc<Shared<H>>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
-    let error = ErrorReply {
-        code: ErrorCode::Busy,
-        message: "all connections of this server are in use: try again".into(),
-        retry_after_ms: Some(500),
-    };
-    let _ = Connection::new(stream).refuse(error, true, &shared.limits).await;
+    let error = ErrorReply::busy("all connections of this server are in use: try again", REFUSED_RETRY_MS);
+    let _ = Connection::new(stream).refuse(Uuid::nil(), error, true, &shared.limits).await;
 }

@@ -1,9 +1,9 @@
 //! The exact bytes of every message, held in `golden.txt`: clients and servers of one protocol version must understand
 //! each other for years, and bincode numbers variants and fields by nothing but their place in the source.
 //!
-//! If this fails without your wanting it, put the order or the type back: a new variant goes to the end of its enum. If
-//! the protocol is meant to change, raise `frame::VERSION` (unless only variants were added), then write the bytes anew
-//! and read the difference before committing it:
+//! If this fails without your wanting it, put the order or the type back: a new variant goes to the end of its enum, a new field
+//! behind `later` in its record. If you added one, write the bytes anew and read the difference before committing it: in a record that
+//! has a new field its tail alone changes.
 //!
 //! ```sh
 //! GOLDEN_UPDATE=1 cargo test -p gaceta-wire --test golden && git diff wire/tests/golden.txt
@@ -11,8 +11,8 @@
 
 mod samples;
 
-use gaceta_wire::frame::{self, HEADER_BYTES};
-use gaceta_wire::{AdminRequest, AgentRequest, NodeReply, NodeRequest};
+use gaceta_wire::frame::{self, HEADER_BYTES, Header, VERSIONS};
+use gaceta_wire::*;
 use samples::Sample;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,8 @@ fn held_bytes_mean_the_same_message() {
 fn check_decoding<T: Serialize + DeserializeOwned + PartialEq + Debug>(sample: &Sample<T>, frame: &[u8]) {
     let name = &sample.name;
     let (header, body) = frame.split_first_chunk::<HEADER_BYTES>().expect("a whole header");
-    assert_eq!(frame::body_bytes(header, frame.len()).expect("a good header"), body.len(), "{name}");
+    let header = Header::read(header, frame.len(), &VERSIONS).expect("a good header");
+    assert_eq!(header.body_bytes, body.len(), "{name}");
     assert_eq!(frame::decode::<T>(body).expect(name), sample.message, "{name}");
 
     let longer = [body, &[0]].concat();
@@ -74,55 +75,42 @@ fn check_decoding<T: Serialize + DeserializeOwned + PartialEq + Debug>(sample: &
 #[test]
 fn the_header_is_for_ever() {
     let frame = frame::encode(&()).expect("nothing can be encoded");
-    assert_eq!(hex(&frame), "00000006474354410001", "length 6, GCTA, version 1");
+    assert_eq!(hex(&frame), "00000006474354410002", "length 6, GCTA, version 2");
 }
 
 #[test]
 fn every_variant_has_a_sample() {
-    use samples::*;
-
-    let agent = agent_requests();
-    let admin = admin_requests();
-    let node = node_requests();
-    complete(AGENT_REQUESTS, agent.iter().map(|(_, message)| agent_request(message)));
-    complete(ADMIN_REQUESTS, admin.iter().map(|(_, message)| admin_request(message)));
-    complete(NODE_REQUESTS, node.iter().map(|(_, message)| node_request(message)));
-    complete(AGENT_REPLIES, agent_replies().iter().map(|(_, message)| agent_reply(message)));
-    complete(NODE_REPLIES, node_replies().iter().map(|(_, message)| node_reply(message)));
-    complete(ERROR_CODES, errors().iter().map(|error| error_code(&error.code)));
-
-    complete(
-        ROLES,
-        admin.iter().filter_map(|(_, message)| match message {
-            AdminRequest::UserRole { role: of, .. } => Some(role(of)),
-            _ => None,
-        }),
-    );
-    let keeps = admin.iter().flat_map(|(_, message)| match message {
-        AdminRequest::AreaSet { settings, .. } => vec![settings.keep_for_s, settings.keep_count],
-        _ => vec![],
-    });
-    complete(KEEPS, keeps.flatten().map(|limit| keep(&limit)));
-    complete(
-        READ_FROMS,
-        node.iter().filter_map(|(_, message)| match message {
-            NodeRequest::Read { from, .. } => Some(read_from(from)),
-            _ => None,
-        }),
-    );
-    complete(
-        VERIFIED_STATES,
-        node_replies().iter().flat_map(|(_, message)| match message {
-            NodeReply::Verified(page) => page.states.iter().map(verified_state).collect(),
-            _ => vec![],
-        }),
-    );
-    assert!(agent.iter().any(|(_, message)| matches!(message, AgentRequest::Admin(_))));
+    fn complete(all: &[&'static str], sampled: impl Iterator<Item = &'static str>) {
+        let sampled: BTreeSet<_> = sampled.collect();
+        let missing: Vec<_> = all.iter().filter(|name| !sampled.contains(*name)).collect();
+        assert!(missing.is_empty(), "no sample of {missing:?}: add one to samples/mod.rs");
+    }
+    let (agent, admin, node) =
+        (samples::agent_requests(), samples::admin_requests(), samples::node_requests());
+    complete(AgentRequest::VARIANTS, agent.iter().map(|(_, message)| message.variant()));
+    complete(AdminRequest::VARIANTS, admin.iter().map(|(_, message)| message.variant()));
+    complete(NodeRequest::VARIANTS, node.iter().map(|(_, message)| message.variant()));
+    complete(AgentReply::VARIANTS, samples::agent_replies().iter().map(|(_, message)| message.variant()));
+    complete(NodeReply::VARIANTS, samples::node_replies().iter().map(|(_, message)| message.variant()));
 }
 
-fn complete(all: &[&'static str], sampled: impl Iterator<Item = &'static str>) {
-    let sampled: BTreeSet<_> = sampled.collect();
-    let missing: Vec<_> = all.iter().filter(|name| !sampled.contains(*name)).collect();
+#[test]
+fn every_value_has_a_sample() {
+    let samples: String = described().into_iter().map(|message| message.value + "\n").collect();
+    let words: BTreeSet<&str> = samples.split(|c: char| !c.is_alphanumeric()).collect();
+    fn known<T: Debug>(known: &[T]) -> Vec<String> {
+        known.iter().map(|value| format!("{value:?}")).collect()
+    }
+    let values = [
+        known(ErrorCode::KNOWN),
+        known(Noun::KNOWN),
+        known(Role::KNOWN),
+        known(NodeState::KNOWN),
+        known(ServerKind::KNOWN),
+        known(VerifiedState::KNOWN),
+        ["Forever", "Limit", "Default", "Unread", "Start", "After"].map(String::from).to_vec(),
+    ];
+    let missing: Vec<_> = values.into_iter().flatten().filter(|value| !words.contains(&**value)).collect();
     assert!(missing.is_empty(), "no sample of {missing:?}: add one to samples/mod.rs");
 }
 

@@ -1,6 +1,7 @@
 //! The rounds of the leader: every node is asked how it is; its state, and which areas it serves, follow from that.
 
 use crate::Agent;
+use crate::ask::ask;
 use crate::leader::election::{Ending, is_over, ms};
 use crate::leader::placement::{self, Candidate};
 use crate::leader::suspicion::Memory;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
-use wire::{NodeReply, NodeReport, NodeRequest, ReplyBody, Request, RequestBody, Token};
+use wire::{Asker, NodeReply, NodeReport, NodeRequest, Token};
 
 /// One check, at the most: who takes longer is of no use to people either.
 const CHECK_WAIT_MS_MAX: i64 = 900;
@@ -78,7 +79,7 @@ impl Rounds {
         let settings = self.agent.live.settings();
         let nodes = db::nodes::list(&self.db).await?;
         let wait = ms((settings.check_interval_ms * 9 / 10).min(CHECK_WAIT_MS_MAX));
-        let mut reports = ask_all(&nodes, token, wait).await;
+        let mut reports = ask_all(&self.agent.asker, &nodes, token, wait).await;
 
         // Those that say that they leave count as gone at once, and as nobody's fault.
         let checks: Vec<(Uuid, bool)> = nodes
@@ -196,35 +197,21 @@ impl Rounds {
 }
 
 /// What nodes report that answer in time, each of which is really the node whose row says so.
-async fn ask_all(nodes: &[Node], token: Token, wait: Duration) -> HashMap<Uuid, NodeReport> {
+async fn ask_all(
+    asker: &Arc<Asker>,
+    nodes: &[Node],
+    token: Token,
+    wait: Duration,
+) -> HashMap<Uuid, NodeReport> {
     let mut checks = JoinSet::new();
     for node in nodes {
-        let (node_id, address) = (node.node_id, node.address.clone());
+        let (asker, node_id, address) = (asker.clone(), node.node_id, node.address.clone());
         checks.spawn(async move {
-            match ask(&address, Some(token), NodeRequest::Report, wait).await {
+            match ask(&asker, &address, Some(token), NodeRequest::Report(wire::Report {}), wait).await {
                 Some(NodeReply::Reported(report)) if report.node_id == node_id => Some((node_id, report)),
                 _ => None,
             }
         });
     }
     checks.join_all().await.into_iter().flatten().collect()
-}
-
-/// A node's answer, if it gives one.
-pub async fn ask(
-    address: &str,
-    token: Option<Token>,
-    request: NodeRequest,
-    wait: Duration,
-) -> Option<NodeReply> {
-    let request = Request {
-        request_id: Uuid::now_v7(),
-        token,
-        remaining_ms: wait.as_millis() as u32,
-        body: RequestBody::Node(request),
-    };
-    match wire::call(address, &request, wait).await.ok()?.result {
-        Ok(ReplyBody::Node(reply)) => Some(reply),
-        _ => None,
-    }
 }

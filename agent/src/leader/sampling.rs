@@ -29,16 +29,28 @@ async fn sample(db: &Db, term: Term, reports: &[(Uuid, NodeReport)]) -> db::Resu
 }
 
 fn from_wire(load: wire::Load) -> Load {
+    let wire::Load {
+        posts_s,
+        reads_s,
+        follows_s,
+        deletes_s,
+        others_s,
+        deliveries_s,
+        followers,
+        connections,
+        queued_posts,
+        memory_bytes,
+    } = load;
     Load {
-        posts_s: load.posts_s,
-        reads_s: load.reads_s,
-        follows_s: load.follows_s,
-        deletes_s: load.deletes_s,
-        others_s: load.others_s,
-        deliveries_s: load.deliveries_s,
-        followers: load.followers,
-        connections: load.connections,
-        queued_posts: load.queued_posts,
-        memory_bytes: load.memory_bytes,
+        posts_s,
+        reads_s,
+        follows_s,
+        deletes_s,
+        others_s,
+        deliveries_s,
+        followers,
+        connections,
+        queued_posts,
+        memory_bytes,
     }
 }

@@ -147,9 +147,9 @@ impl Poster<'_> {
     async fn post(&self, area: usize) -> anyhow::Result<Seq> {
         let Plan { node, crowd, body_bytes, .. } = *self.plan;
         let post = Post { area_id: crowd.area(area), id: Uuid::now_v7(), body: "n".repeat(body_bytes) };
-        let posted = ask(node, crowd.token(area), NodeRequest::Post { posts: vec![post] });
+        let posted = ask(node, crowd.token(area), NodeRequest::Post(wire::PostBatch { posts: vec![post] }));
         match posted.await {
-            Ok(NodeReply::Posted { results }) => match results.into_iter().next() {
+            Ok(NodeReply::Posted(wire::PostedBatch { results })) => match results.into_iter().next() {
                 Some(Ok(posted)) => Ok(posted.seq),
                 other => bail!("not posted: {other:?}"),
             },
@@ -172,7 +172,9 @@ impl Poster<'_> {
         let deadline = Instant::now() + Duration::from_secs(ALL_WAIT_S);
         let mut waiting = 0;
         while Instant::now() < deadline {
-            waiting = match ask(self.plan.node, self.plan.check_token, NodeRequest::Report).await {
+            waiting = match ask(self.plan.node, self.plan.check_token, NodeRequest::Report(wire::Report {}))
+                .await
+            {
                 Ok(NodeReply::Reported(report)) => report.load.followers as usize,
                 other => bail!("the node does not tell how many wait: {other:?}"),
             };
@@ -251,7 +253,8 @@ async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) 
     let reading_id = Uuid::now_v7();
     let mut place = FollowArea { area_id, after: 0, shown: None };
     loop {
-        let request = NodeRequest::Follow { areas: vec![place.clone()], wait_ms: FOLLOW_WAIT_MS_MAX };
+        let request =
+            NodeRequest::Follow(wire::Follow { areas: vec![place.clone()], wait_ms: FOLLOW_WAIT_MS_MAX });
         let reply = match ask(node, token, request).await {
             Err(Trouble::Busy) => {
                 tally.busy.set(tally.busy.get() + 1);
@@ -260,7 +263,7 @@ async fn follow(node: SocketAddr, token: Token, area_id: AreaId, tally: &Tally) 
             }
             answered => answered?,
         };
-        let NodeReply::Followed { pages, ended } = &reply else {
+        let NodeReply::Followed(wire::Followed { pages, ended }) = &reply else {
             return Err(Trouble::Failed(format!("not the answer to a follow: {reply:?}")));
         };
         place.shown = None; // it arrived, since it was answered
@@ -288,7 +291,7 @@ async fn ping(node: SocketAddr, token: Token, person: usize) -> Result<(), Troub
     let interval_ms = PING_INTERVAL_MS - spread_ms / 2 + person as u64 * 379 % spread_ms;
     loop {
         sleep(Duration::from_millis(interval_ms)).await;
-        match ask(node, token, NodeRequest::Check).await {
+        match ask(node, token, NodeRequest::Check(wire::Check {})).await {
             Ok(_) | Err(Trouble::Busy) => {} // a sign of life
             Err(failed) => return Err(failed),
         }

@@ -55,10 +55,10 @@ fn come_after(
         while end.elapsed() < Duration::from_millis(BACK_WAIT_MS) {
             let post = Post { area_id: crowd.area(0), id: Uuid::now_v7(), body: "n".repeat(body_bytes) };
             let began = Instant::now();
-            let answer = ask(node, crowd.token(0), NodeRequest::Post { posts: vec![post] }).await;
+            let answer = ask(node, crowd.token(0), NodeRequest::Post(wire::PostBatch { posts: vec![post] })).await;
             let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
             let is_posted =
-                matches!(&answer, Ok(NodeReply::Posted { results }) if results.iter().all(Result::is_ok));
+                matches!(&answer, Ok(NodeReply::Posted(wire::PostedBatch { results })) if results.iter().all(Result::is_ok));
             if is_posted && took_ms <= quick_ms {
                 return Ok(end.elapsed().as_secs_f64() * 1_000.0);
             }

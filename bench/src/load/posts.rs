@@ -22,7 +22,9 @@ pub fn run(
         async move || {
             let post = || Post { area_id, id: Uuid::now_v7(), body: body.clone() };
             let posts = (0..batch).map(|_| post()).collect();
-            let NodeReply::Posted { results } = ask(node, token, NodeRequest::Post { posts }).await? else {
+            let NodeReply::Posted(wire::PostedBatch { results }) =
+                ask(node, token, NodeRequest::Post(wire::PostBatch { posts })).await?
+            else {
                 return Err(Trouble::Failed("not the answer to a post".into()));
             };
             for result in &results {

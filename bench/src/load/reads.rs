@@ -25,7 +25,8 @@ pub fn run(load: &Load, nodes: &[SocketAddr], crowd: &Crowd, page: u32) -> anyho
             if person >= crowd.people {
                 return Err(Trouble::Failed("everybody has read everything: more people or articles".into()));
             }
-            let request = NodeRequest::Read { area_id, from: ReadFrom::Unread, limit: page, shown };
+            let request =
+                NodeRequest::Read(wire::Read { area_id, from: ReadFrom::Unread, limit: page, shown });
             let NodeReply::Page(read) = ask(node, crowd.token(person), request).await? else {
                 return Err(Trouble::Failed("not the answer to a read".into()));
             };

@@ -12,11 +12,11 @@ pub fn run(load: &Load, agent: SocketAddr, crowd: &Crowd) -> anyhow::Result<Meas
         let (crowd, step) = (*crowd, load.clients);
         let mut person = client;
         async move || {
-            let request = AgentRequest::Subscriptions { after: None };
+            let request = AgentRequest::Subscriptions(wire::Subscriptions { after: None });
             let reply = ask_agent(agent, crowd.token(person), request).await?;
             person += step;
             match reply {
-                AgentReply::Subscriptions { subscriptions, more: false }
+                AgentReply::SubscriptionsListed(wire::SubscriptionsListed { subscriptions, more: false })
                     if subscriptions.len() == TEN_AREAS =>
                 {
                     Ok(1)

@@ -63,11 +63,11 @@ pub async fn measure(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()>
 
 /// What the client asks an agent before it posts.
 async fn lookup(agent: SocketAddr, token: Token) -> anyhow::Result<()> {
-    let body = RequestBody::Agent(AgentRequest::Where { areas: vec![AREA.into()] });
+    let body = RequestBody::Agent(AgentRequest::Where(wire::Where { areas: vec![AREA.into()] }));
     let remaining_ms = LOOKUP_WAIT.as_millis() as u32;
     let request = Request { request_id: Uuid::now_v7(), token: Some(token), remaining_ms, body };
     match wire::call(agent, &request, LOOKUP_WAIT).await? {
-        Reply { result: Ok(ReplyBody::Agent(AgentReply::Located { .. })), .. } => Ok(()),
+        Reply { result: Ok(ReplyBody::Agent(AgentReply::Located(_))), .. } => Ok(()),
         other => anyhow::bail!("not the answer to a look-up: {:?}", other.result),
     }
 }

@@ -55,14 +55,14 @@ async fn log_in(agent: SocketAddr) -> anyhow::Result<()> {
     let names: Vec<String> = (0..TOGETHER).map(|n| format!("login-{n}")).collect();
     for name in &names {
         let (name, password, label) = (name.clone(), Password(PASSWORD.into()), "bench".into());
-        ask(agent, AgentRequest::Register { name, password, label }).await?;
+        ask(agent, AgentRequest::Register(wire::Register { name, password, label })).await?;
     }
     let mut all = tokio::task::JoinSet::new();
     for (n, name) in names.into_iter().enumerate() {
         all.spawn(async move {
             for _ in (n..LOGINS).step_by(TOGETHER) {
                 let (name, password, label) = (name.clone(), Password(PASSWORD.into()), "bench".into());
-                ask(agent, AgentRequest::Login { name, password, label }).await?;
+                ask(agent, AgentRequest::Login(wire::Login { name, password, label })).await?;
             }
             anyhow::Ok(())
         });

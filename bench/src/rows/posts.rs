@@ -21,11 +21,13 @@ pub fn frame_bytes() -> (usize, usize) {
         request_id: Uuid::now_v7(),
         token: Some(Token([0; 32])),
         remaining_ms: 10_000,
-        body: RequestBody::Node(NodeRequest::Post { posts: vec![post] }),
+        body: RequestBody::Node(NodeRequest::Post(wire::PostBatch { posts: vec![post] })),
     };
     let results = vec![Ok(Posted { seq: 1_000, duplicate: false })];
-    let reply =
-        Reply { request_id: Uuid::now_v7(), result: Ok(ReplyBody::Node(NodeReply::Posted { results })) };
+    let reply = Reply {
+        request_id: Uuid::now_v7(),
+        result: Ok(ReplyBody::Node(NodeReply::Posted(wire::PostedBatch { results }))),
+    };
     let bytes = |frame: Result<Vec<u8>, _>| frame.map_or(0, |frame: Vec<u8>| frame.len());
     (bytes(wire::frame::encode(&request)), bytes(wire::frame::encode(&reply)))
 }

@@ -23,7 +23,12 @@ pub const PEOPLE: usize = 32;
 pub fn frame_bytes() -> (usize, usize) {
     let shown = Some(Shown { from: 1_000, upto: 1_019, generation: 1, reading_id: Uuid::now_v7() });
     let area_id = AreaId(AREAS as i64);
-    let body = RequestBody::Node(NodeRequest::Read { area_id, from: ReadFrom::Unread, limit: PAGE, shown });
+    let body = RequestBody::Node(NodeRequest::Read(wire::Read {
+        area_id,
+        from: ReadFrom::Unread,
+        limit: PAGE,
+        shown,
+    }));
     let request =
         Request { request_id: Uuid::now_v7(), token: Some(Token([0; 32])), remaining_ms: 10_000, body };
     let article = |seq| Article {

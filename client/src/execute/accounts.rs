@@ -15,13 +15,13 @@ use wire::{AgentReply, AgentRequest, ErrorCode, LoggedIn, Password};
 pub async fn register(session: &Session, name: String, args: &PasswordArgs) -> Result<Outcome, Failure> {
     let prompt = format!("Password for {name}");
     let password = terminal::new_password(&session.settings, args.password_stdin, &prompt).await?;
-    log_in(session, AgentRequest::Register { name, password, label: label() }, true).await
+    log_in(session, AgentRequest::Register(wire::Register { name, password, label: label() }), true).await
 }
 
 pub async fn login(session: &Session, name: String, args: &PasswordArgs) -> Result<Outcome, Failure> {
     let prompt = format!("Password for {name}");
     let password = terminal::password(&session.settings, args.password_stdin, &prompt).await?;
-    log_in(session, AgentRequest::Login { name, password, label: label() }, false).await
+    log_in(session, AgentRequest::Login(wire::Login { name, password, label: label() }), false).await
 }
 
 async fn log_in(session: &Session, request: AgentRequest, registers: bool) -> Result<Outcome, Failure> {
@@ -52,7 +52,7 @@ pub async fn login_with_password(
 ) -> anyhow::Result<Identity> {
     let session = Session::open(settings, &Output::silent())?;
     let password = Password(password.to_owned());
-    let request = AgentRequest::Login { name: user.to_owned(), password, label: label() };
+    let request = AgentRequest::Login(wire::Login { name: user.to_owned(), password, label: label() });
     let logged_in = store_session(&session, request).await?;
     Ok(Identity { user: logged_in.user, service_id: logged_in.service_id })
 }
@@ -74,7 +74,7 @@ pub async fn logout(session: &Session) -> Result<Outcome, Failure> {
     let of_context = session.settings.token.is_none();
     let identity = of_context.then(|| Context::load(&session.settings)).transpose()?.and_then(|c| c.identity);
     let user = identity.map(|identity| identity.user);
-    match session.agent(AgentRequest::Logout).await {
+    match session.agent(AgentRequest::Logout(wire::Logout {})).await {
         Ok(_) => {}
         // It was ended from elsewhere: gone is gone.
         Err(failure) if failure.code() == Some(ErrorCode::Unauthenticated) => {}
@@ -100,23 +100,23 @@ pub async fn whoami(session: &Session) -> Result<Outcome, Failure> {
 
 pub async fn passwd(session: &Session, password_stdin: bool) -> Result<Outcome, Failure> {
     let (old, new) = terminal::old_and_new_password(&session.settings, password_stdin).await?;
-    session.agent_done(AgentRequest::ChangePassword { old, new }).await?;
+    session.agent_done(AgentRequest::ChangePassword(wire::ChangePassword { old, new })).await?;
     Ok(Outcome::PasswordChanged)
 }
 
 pub async fn sessions(session: &Session) -> Result<Outcome, Failure> {
-    match session.agent(AgentRequest::Sessions).await? {
-        AgentReply::Sessions { sessions } => Ok(Outcome::Sessions(sessions)),
+    match session.agent(AgentRequest::Sessions(wire::Sessions {})).await? {
+        AgentReply::SessionsListed(wire::SessionsListed { sessions }) => Ok(Outcome::Sessions(sessions)),
         _ => Err(Failure::unexpected_reply()),
     }
 }
 
 pub async fn end_session(session: &Session, session_id: i64) -> Result<Outcome, Failure> {
-    let current = match session.agent(AgentRequest::Whoami).await? {
-        AgentReply::Whoami { session_id, .. } => session_id,
+    let current = match session.agent(AgentRequest::Whoami(wire::Whoami {})).await? {
+        AgentReply::Identified(wire::Identified { session_id, .. }) => session_id,
         _ => return Err(Failure::unexpected_reply()),
     };
-    let ended = ended(session, AgentRequest::EndSession { session_id }).await?;
+    let ended = ended(session, AgentRequest::EndSession(wire::EndSession { session_id })).await?;
     if session_id == current {
         forget(session)?;
     }
@@ -124,15 +124,17 @@ pub async fn end_session(session: &Session, session_id: i64) -> Result<Outcome, 
 }
 
 pub async fn end_all_sessions(session: &Session) -> Result<Outcome, Failure> {
-    let ended = ended(session, AgentRequest::EndAllSessions).await?;
+    let ended = ended(session, AgentRequest::EndAllSessions(wire::EndAllSessions {})).await?;
     forget(session)?;
     Ok(ended)
 }
 
 async fn ended(session: &Session, request: AgentRequest) -> Result<Outcome, Failure> {
     match session.agent(request).await? {
-        AgentReply::Ended { sessions } => Ok(Outcome::SessionsEnded { sessions }),
-        AgentReply::Done { already } => Ok(Outcome::SessionsEnded { sessions: u64::from(!already) }),
+        AgentReply::Ended(wire::Ended { sessions }) => Ok(Outcome::SessionsEnded { sessions }),
+        AgentReply::Done(wire::Done { already }) => {
+            Ok(Outcome::SessionsEnded { sessions: u64::from(!already) })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }

@@ -17,7 +17,10 @@ pub async fn admin(session: &Session, command: AdminCommand, stop: &Stop) -> Res
     match command {
         AdminCommand::Area(command) => area(session, command).await,
         AdminCommand::Article(AdminArticle::Rm { article }) => {
-            let request = AdminRequest::ArticleRemove { area: article.area.clone(), seq: article.seq };
+            let request = AdminRequest::ArticleRemove(wire::ArticleRemove {
+                area: article.area.clone(),
+                seq: article.seq,
+            });
             let already = session.agent_done(AgentRequest::Admin(request)).await?;
             Ok(Outcome::Deleted { area: article.area, seq: article.seq, already })
         }
@@ -34,7 +37,8 @@ async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure>
     match command {
         AdminArea::Add { name, settings } => {
             let settings = area_settings(settings);
-            let request = AdminRequest::AreaAdd { creation_id: Uuid::now_v7(), name, settings };
+            let request =
+                AdminRequest::AreaAdd(wire::AreaAdd { creation_id: Uuid::now_v7(), name, settings });
             area_changed(session, request, "added").await
         }
         AdminArea::Set { name, settings } => {
@@ -44,7 +48,7 @@ async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure>
                     "say what to set: --description, --replicas, --keep-for or --keep-count",
                 ));
             }
-            area_changed(session, AdminRequest::AreaSet { name, settings }, "changed").await
+            area_changed(session, AdminRequest::AreaSet(wire::AreaSet { name, settings }), "changed").await
         }
         AdminArea::Rm { name, confirm } => {
             if confirm.as_ref() != Some(&name) {
@@ -53,16 +57,17 @@ async fn area(session: &Session, command: AdminArea) -> Result<Outcome, Failure>
                 )));
             }
             let area = session.locate(&name).await?.area;
-            let request = AdminRequest::AreaRemove { area_id: area.area_id };
+            let request = AdminRequest::AreaRemove(wire::AreaRemove { area_id: area.area_id });
             match session.agent(AgentRequest::Admin(request)).await? {
-                AgentReply::Done { already } | AgentReply::AreaChanged { already, .. } => {
+                AgentReply::Done(wire::Done { already })
+                | AgentReply::AreaChanged(wire::AreaChanged { already, .. }) => {
                     Ok(Outcome::AreaRemoved { area: area.name, already })
                 }
                 _ => Err(Failure::unexpected_reply()),
             }
         }
         AdminArea::Restore { name } => {
-            area_changed(session, AdminRequest::AreaRestore { name }, "restored").await
+            area_changed(session, AdminRequest::AreaRestore(wire::AreaRestore { name }), "restored").await
         }
         AdminArea::List => area_list(session).await.map(Outcome::AreaList),
     }
@@ -83,17 +88,19 @@ async fn area_changed(
     done: &'static str,
 ) -> Result<Outcome, Failure> {
     match session.agent(AgentRequest::Admin(request)).await? {
-        AgentReply::AreaChanged { area, already } => Ok(Outcome::AreaChanged { area, done, already }),
+        AgentReply::AreaChanged(wire::AreaChanged { area, already }) => {
+            Ok(Outcome::AreaChanged { area, done, already })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }
 
 async fn area_list(session: &Session) -> Result<Vec<AreaDetails>, Failure> {
     let ask = |last: Option<&AreaDetails>| {
-        AgentRequest::Admin(AdminRequest::AreaList { after: last.map(|area| area.area_id) })
+        AgentRequest::Admin(AdminRequest::AreaList(wire::AreaList { after: last.map(|area| area.area_id) }))
     };
     let page_of = |reply| match reply {
-        AgentReply::AreaList { areas, more } => Some((areas, more)),
+        AgentReply::AreaDetailsListed(wire::AreaDetailsListed { areas, more }) => Some((areas, more)),
         _ => None,
     };
     all_pages(session, ask, page_of).await
@@ -103,9 +110,11 @@ async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure>
     let (user, request, done) = match command {
         AdminUser::List => return user_list(session).await.map(Outcome::UserList),
         AdminUser::Sessions { name } => {
-            let request = AgentRequest::Admin(AdminRequest::UserSessions { name });
+            let request = AgentRequest::Admin(AdminRequest::UserSessions(wire::UserSessions { name }));
             return match session.agent(request).await? {
-                AgentReply::Sessions { sessions } => Ok(Outcome::Sessions(sessions)),
+                AgentReply::SessionsListed(wire::SessionsListed { sessions }) => {
+                    Ok(Outcome::Sessions(sessions))
+                }
                 _ => Err(Failure::unexpected_reply()),
             };
         }
@@ -113,19 +122,33 @@ async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure>
             let prompt = format!("Password for {name}");
             let password =
                 terminal::new_password(&session.settings, password.password_stdin, &prompt).await?;
-            (name.clone(), AdminRequest::UserAdd { name, password, role: role.into() }, "added")
+            (
+                name.clone(),
+                AdminRequest::UserAdd(wire::UserAdd { name, password, role: role.into() }),
+                "added",
+            )
         }
         AdminUser::Passwd { name, password } => {
             let prompt = format!("New password for {name}");
             let password =
                 terminal::new_password(&session.settings, password.password_stdin, &prompt).await?;
-            (name.clone(), AdminRequest::UserPassword { name, password }, "has a new password")
+            (
+                name.clone(),
+                AdminRequest::UserPassword(wire::UserPassword { name, password }),
+                "has a new password",
+            )
         }
-        AdminUser::Role { name, role } => {
-            (name.clone(), AdminRequest::UserRole { name, role: role.into() }, "has a new role")
+        AdminUser::Role { name, role } => (
+            name.clone(),
+            AdminRequest::UserRole(wire::UserRole { name, role: role.into() }),
+            "has a new role",
+        ),
+        AdminUser::Disable { name } => {
+            (name.clone(), AdminRequest::UserDisable(wire::UserDisable { name }), "disabled")
         }
-        AdminUser::Disable { name } => (name.clone(), AdminRequest::UserDisable { name }, "disabled"),
-        AdminUser::Enable { name } => (name.clone(), AdminRequest::UserEnable { name }, "enabled"),
+        AdminUser::Enable { name } => {
+            (name.clone(), AdminRequest::UserEnable(wire::UserEnable { name }), "enabled")
+        }
     };
     let already = session.agent_done(AgentRequest::Admin(request)).await?;
     Ok(Outcome::UserChanged { user, done, already })
@@ -133,10 +156,12 @@ async fn user(session: &Session, command: AdminUser) -> Result<Outcome, Failure>
 
 pub async fn user_list(session: &Session) -> Result<Vec<UserSummary>, Failure> {
     let ask = |last: Option<&UserSummary>| {
-        AgentRequest::Admin(AdminRequest::UserList { after: last.map(|user| user.name.clone()) })
+        AgentRequest::Admin(AdminRequest::UserList(wire::UserList {
+            after: last.map(|user| user.name.clone()),
+        }))
     };
     let page_of = |reply| match reply {
-        AgentReply::UserList { users, more } => Some((users, more)),
+        AgentReply::UsersListed(wire::UsersListed { users, more }) => Some((users, more)),
         _ => None,
     };
     let users = all_pages(session, ask, page_of).await?;
@@ -149,9 +174,9 @@ async fn audit(session: &Session, limit: u32) -> Result<Outcome, Failure> {
     loop {
         let left = limit.saturating_sub(all.len() as u32);
         let before = all.last().map(|entry| entry.audit_id);
-        let request = AdminRequest::Audit { before, limit: left.min(LIST_ROWS_MAX) };
+        let request = AdminRequest::Audit(wire::Audit { before, limit: left.min(LIST_ROWS_MAX) });
         match session.agent(AgentRequest::Admin(request)).await? {
-            AgentReply::Audit { entries, more } => {
+            AgentReply::AuditListed(wire::AuditListed { entries, more }) => {
                 let goes_on = more && !entries.is_empty();
                 all.extend(entries);
                 if !goes_on || all.len() >= limit as usize {

@@ -12,9 +12,11 @@ use wire::{
 const AREAS_NAMED_MAX: usize = 10;
 
 pub async fn areas(session: &Session) -> Result<Vec<AreaSummary>, Failure> {
-    let ask = |last: Option<&AreaSummary>| AgentRequest::Areas { after: last.map(|area| area.name.clone()) };
+    let ask = |last: Option<&AreaSummary>| {
+        AgentRequest::Areas(wire::Areas { after: last.map(|area| area.name.clone()) })
+    };
     let page_of = |reply| match reply {
-        AgentReply::Areas { areas, more } => Some((areas, more)),
+        AgentReply::AreasListed(wire::AreasListed { areas, more }) => Some((areas, more)),
         _ => None,
     };
     let areas = all_pages(session, ask, page_of).await?;
@@ -24,11 +26,15 @@ pub async fn areas(session: &Session) -> Result<Vec<AreaSummary>, Failure> {
 
 /// The subscribed areas in the order of their names.
 pub async fn subscriptions(session: &Session) -> Result<Vec<SubscriptionSummary>, Failure> {
-    let ask = |last: Option<&SubscriptionSummary>| AgentRequest::Subscriptions {
-        after: last.map(|subscription| subscription.name.clone()),
+    let ask = |last: Option<&SubscriptionSummary>| {
+        AgentRequest::Subscriptions(wire::Subscriptions {
+            after: last.map(|subscription| subscription.name.clone()),
+        })
     };
     let page_of = |reply| match reply {
-        AgentReply::Subscriptions { subscriptions, more } => Some((subscriptions, more)),
+        AgentReply::SubscriptionsListed(wire::SubscriptionsListed { subscriptions, more }) => {
+            Some((subscriptions, more))
+        }
         _ => None,
     };
     all_pages(session, ask, page_of).await
@@ -78,9 +84,9 @@ pub async fn find(session: &Session, name: &str) -> Result<(AreaRef, bool), Fail
 
 pub async fn subscribe(session: &Session, area: &str, from_start: bool) -> Result<Outcome, Failure> {
     let located = session.locate(area).await?;
-    let request = NodeRequest::Subscribe { area_id: located.area.area_id, from_start };
+    let request = NodeRequest::Subscribe(wire::Subscribe { area_id: located.area.area_id, from_start });
     match session.node(&located.nodes, request).await? {
-        NodeReply::Subscribed { cursor, already } => {
+        NodeReply::Subscribed(wire::Subscribed { cursor, already }) => {
             Ok(Outcome::Subscribed { area: located.area.name, cursor, already })
         }
         _ => Err(Failure::unexpected_reply()),
@@ -89,8 +95,13 @@ pub async fn subscribe(session: &Session, area: &str, from_start: bool) -> Resul
 
 pub async fn unsubscribe(session: &Session, area: &str) -> Result<Outcome, Failure> {
     let located = session.locate(area).await?;
-    match session.node(&located.nodes, NodeRequest::Unsubscribe { area_id: located.area.area_id }).await? {
-        NodeReply::Unsubscribed { already } => Ok(Outcome::Unsubscribed { area: located.area.name, already }),
+    match session
+        .node(&located.nodes, NodeRequest::Unsubscribe(wire::Unsubscribe { area_id: located.area.area_id }))
+        .await?
+    {
+        NodeReply::Unsubscribed(wire::Unsubscribed { already }) => {
+            Ok(Outcome::Unsubscribed { area: located.area.name, already })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }

@@ -132,12 +132,14 @@ impl Sender<'_> {
             let posts = entries.iter().map(|entry| request_of(&entry.post)).collect();
             abort_at("before-send");
             let answered = tokio::select! {
-                answered = self.session.node(nodes, NodeRequest::Post { posts }) => answered,
+                answered = self.session.node(nodes, NodeRequest::Post(wire::PostBatch { posts })) => answered,
                 failure = self.stop.raised() => Err(failure),
             };
             abort_at("after-send");
             let results = match answered {
-                Ok(NodeReply::Posted { results }) if results.len() == entries.len() => results,
+                Ok(NodeReply::Posted(wire::PostedBatch { results })) if results.len() == entries.len() => {
+                    results
+                }
                 Ok(_) => return self.stay(entries, Failure::unexpected_reply()),
                 Err(failure) if refuses(&failure) => {
                     let refused = entries.into_iter().map(Outgoing::Saved).collect();

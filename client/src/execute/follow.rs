@@ -13,7 +13,7 @@ use crate::pager;
 use crate::service::candidates::{Candidate, resolve_all};
 use crate::service::outbox::abort_at;
 use crate::service::session::{Nodes, fresh_nodes};
-use crate::service::transport::{Ask, jittered};
+use crate::service::transport::jittered;
 use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -229,10 +229,9 @@ impl<'a> Follower<'a> {
             Some(_) => (POLL_WAIT_MS, Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN),
             None => (0, self.patience),
         };
-        let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms });
+        let body = RequestBody::Node(NodeRequest::Follow(wire::Follow { areas, wait_ms }));
         let deadline = Instant::now() + longest;
-        let ask =
-            Ask { token: self.session.token(), body: &body, deadline, tell: self.session.service.tell() };
+        let ask = self.session.service.ask(&body, deadline);
         let answered = {
             let polled = vigil::poll(&candidate, &ask);
             tokio::pin!(polled);
@@ -248,7 +247,7 @@ impl<'a> Follower<'a> {
             }
         };
         let (pages, ended) = match answered? {
-            ReplyBody::Node(NodeReply::Followed { pages, ended }) => (pages, ended),
+            ReplyBody::Node(NodeReply::Followed(wire::Followed { pages, ended })) => (pages, ended),
             _ => return Err(Failure::unexpected_reply()),
         };
         self.areas.iter_mut().for_each(|area| area.unheard = false);

@@ -110,9 +110,9 @@ fn note_damaged(session: &Session, outbox: &Outbox) {
 
 pub async fn delete(session: &Session, article: ArticleRef) -> Result<Outcome, Failure> {
     let located = session.locate(&article.area).await?;
-    let request = NodeRequest::Delete { area_id: located.area.area_id, seq: article.seq };
+    let request = NodeRequest::Delete(wire::Delete { area_id: located.area.area_id, seq: article.seq });
     match session.node(&located.nodes, request).await? {
-        NodeReply::Deleted { already } => {
+        NodeReply::Deleted(wire::Deleted { already }) => {
             Ok(Outcome::Deleted { area: located.area.name, seq: article.seq, already })
         }
         _ => Err(Failure::unexpected_reply()),

@@ -155,7 +155,7 @@ pub async fn page(
     shown: Option<Shown>,
 ) -> Result<Page, Failure> {
     let limit = limit.clamp(1, PAGE_ARTICLES_MAX);
-    let request = NodeRequest::Read { area_id: located.area.area_id, from, limit, shown };
+    let request = NodeRequest::Read(wire::Read { area_id: located.area.area_id, from, limit, shown });
     match session.node(&located.nodes, request).await? {
         NodeReply::Page(page) => Ok(page),
         _ => Err(Failure::unexpected_reply()),
@@ -178,8 +178,10 @@ pub async fn mark_area(session: &Session, located: &Located, shown: Shown) -> Re
 
 /// Tells the service what was shown; the first refusal counts.
 pub async fn mark(session: &Session, nodes: &Nodes, marks: Vec<Mark>) -> Result<(), Failure> {
-    match session.node(nodes, NodeRequest::MarkRead { marks }).await? {
-        NodeReply::Marked { cursors } => cursors.into_iter().try_for_each(|cursor| Ok(cursor.map(drop)?)),
+    match session.node(nodes, NodeRequest::MarkRead(wire::MarkRead { marks })).await? {
+        NodeReply::Marked(wire::Marked { cursors }) => {
+            cursors.into_iter().try_for_each(|cursor| Ok(cursor.map(drop)?))
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }
@@ -278,11 +280,13 @@ pub async fn move_cursor(
 ) -> Result<Moved, Failure> {
     let (area_id, operation_id) = (area.area_id, Uuid::now_v7());
     let request = match undone {
-        true => NodeRequest::Undo { area_id, operation_id },
-        false => NodeRequest::CatchUp { area_id, operation_id },
+        true => NodeRequest::Undo(wire::Undo { area_id, operation_id }),
+        false => NodeRequest::CatchUp(wire::CatchUp { area_id, operation_id }),
     };
     match session.node(nodes, request).await? {
-        NodeReply::CursorMoved { cursor, already } => Ok(Moved { area: area.name.clone(), cursor, already }),
+        NodeReply::CursorMoved(wire::CursorMoved { cursor, already }) => {
+            Ok(Moved { area: area.name.clone(), cursor, already })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }

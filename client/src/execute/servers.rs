@@ -15,18 +15,23 @@ pub async fn node(session: &Session, command: AdminNode) -> Result<Outcome, Fail
             Ok(Outcome::NodeList { nodes, events })
         }
         AdminNode::Drain { node } => {
-            node_changed(session, AdminRequest::NodeDrain { node }, "is drained: its areas go to other nodes")
-                .await
+            node_changed(
+                session,
+                AdminRequest::NodeDrain(wire::NodeDrain { node }),
+                "is drained: its areas go to other nodes",
+            )
+            .await
         }
         AdminNode::Resume { node } => {
-            node_changed(session, AdminRequest::NodeResume { node }, "gets areas again").await
+            node_changed(session, AdminRequest::NodeResume(wire::NodeResume { node }), "gets areas again")
+                .await
         }
     }
 }
 
 pub async fn node_list(session: &Session) -> Result<(Vec<NodeDetails>, Vec<ServiceEvent>), Failure> {
-    match session.agent(AgentRequest::Admin(AdminRequest::NodeList)).await? {
-        AgentReply::NodeList { nodes, events } => {
+    match session.agent(AgentRequest::Admin(AdminRequest::NodeList(wire::NodeList {}))).await? {
+        AgentReply::NodesListed(wire::NodesListed { nodes, events }) => {
             names::note_nodes(&session.settings, &nodes);
             Ok((nodes, events))
         }
@@ -40,23 +45,29 @@ async fn node_changed(
     done: &'static str,
 ) -> Result<Outcome, Failure> {
     match session.agent(AgentRequest::Admin(request)).await? {
-        AgentReply::NodeChanged { node, already } => Ok(Outcome::NodeChanged { node, done, already }),
+        AgentReply::NodeChanged(wire::NodeChanged { node, already }) => {
+            Ok(Outcome::NodeChanged { node, done, already })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }
 
 pub async fn agent(session: &Session, command: AdminAgent) -> Result<Outcome, Failure> {
     let AdminAgent::List = command;
-    match session.agent(AgentRequest::Admin(AdminRequest::AgentList)).await? {
-        AgentReply::AgentList { agents, leader, events } => Ok(Outcome::AgentList { agents, leader, events }),
+    match session.agent(AgentRequest::Admin(AdminRequest::AgentList(wire::AgentList {}))).await? {
+        AgentReply::AgentsListed(wire::AgentsListed { agents, leader, events }) => {
+            Ok(Outcome::AgentList { agents, leader, events })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }
 
 pub async fn load(session: &Session, span: Duration) -> Result<Outcome, Failure> {
     let span_s = u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
-    match session.agent(AgentRequest::Admin(AdminRequest::Load { span_s })).await? {
-        AgentReply::Load { samples, nodes } => Ok(Outcome::Load { span, samples, nodes }),
+    match session.agent(AgentRequest::Admin(AdminRequest::Load(wire::LoadList { span_s }))).await? {
+        AgentReply::LoadListed(wire::LoadListed { samples, nodes }) => {
+            Ok(Outcome::Load { span, samples, nodes })
+        }
         _ => Err(Failure::unexpected_reply()),
     }
 }

@@ -7,7 +7,7 @@ use crate::names;
 use crate::outcome::{Outcome, SettingMoved};
 use crate::pager;
 use crate::service::candidates::{Candidate, begun_at, resolve_all};
-use crate::service::transport::{Ask, jittered};
+use crate::service::transport::jittered;
 use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -15,7 +15,8 @@ use crate::suggest::did_you_mean;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use wire::{
-    AdminRequest, AgentReply, AgentRequest, ErrorCode, ReplyBody, RequestBody, SettingChange, SettingDetails,
+    AdminRequest, AgentReply, AgentRequest, ErrorCode, Noun, ReplyBody, RequestBody, SettingChange,
+    SettingDetails, Subject,
 };
 
 /// Between two rounds through all agents while none answers, doubling.
@@ -36,12 +37,14 @@ pub async fn settings(session: &Session, command: AdminSettings, stop: &Stop) ->
             let (version, settings) = list_all(session).await?;
             Ok(Outcome::SettingsExport { version, settings })
         }
-        AdminSettings::Status => match session.agent(admin(AdminRequest::SettingsStatus)).await? {
-            AgentReply::SettingsStatus { version, servers } => {
-                Ok(Outcome::SettingsStatus { version, servers })
+        AdminSettings::Status => {
+            match session.agent(admin(AdminRequest::SettingsStatus(wire::SettingsStatus {}))).await? {
+                AgentReply::SettingsStatusListed(wire::SettingsStatusListed { version, servers }) => {
+                    Ok(Outcome::SettingsStatus { version, servers })
+                }
+                _ => Err(Failure::unexpected_reply()),
             }
-            _ => Err(Failure::unexpected_reply()),
-        },
+        }
         AdminSettings::Watch => watch(session, stop).await,
     }
 }
@@ -56,8 +59,8 @@ pub async fn list(session: &Session) -> Result<Vec<SettingDetails>, Failure> {
 }
 
 async fn list_all(session: &Session) -> Result<(i64, Vec<SettingDetails>), Failure> {
-    match session.agent(admin(AdminRequest::SettingsList)).await? {
-        AgentReply::Settings { version, settings } => {
+    match session.agent(admin(AdminRequest::SettingsList(wire::SettingsList {}))).await? {
+        AgentReply::SettingsListed(wire::SettingsListed { version, settings }) => {
             names::note_settings(&session.settings, &settings);
             Ok((version, settings))
         }
@@ -70,14 +73,16 @@ async fn get(session: &Session, name: &str) -> Result<SettingDetails, Failure> {
     let found = settings.into_iter().find(|setting| setting.name == name);
     found.ok_or_else(|| {
         let text = format!("no setting {name:?}: `gaceta admin settings list` lists them");
-        Failure::service(ErrorCode::NotFound, text)
+        let subject =
+            Subject { noun: Noun::Setting, name: name.into(), is_unknown: true, message: String::new() };
+        Failure { subjects: vec![subject], ..Failure::service(ErrorCode::NotFound, text) }
     })
 }
 
 async fn change(session: &Session, changes: Vec<SettingChange>) -> Result<(i64, bool), Failure> {
-    let request = AdminRequest::SettingsChange { changes, expected_version: None };
+    let request = AdminRequest::SettingsChange(wire::SettingsChange { changes, expected_version: None });
     match session.agent(admin(request)).await? {
-        AgentReply::SettingsChanged { version, already } => Ok((version, already)),
+        AgentReply::SettingsChanged(wire::SettingsChanged { version, already }) => Ok((version, already)),
         _ => Err(Failure::unexpected_reply()),
     }
 }
@@ -103,37 +108,32 @@ async fn import(session: &Session, file: &str) -> Result<Outcome, Failure> {
     Ok(Outcome::SettingsImported { settings: lines.len(), moved, version, already })
 }
 
-/// What the service told of each wrong setting, with the line where it stands.
+/// What the service reports of each wrong setting, with the line where it stands.
 fn with_lines(failure: Failure, file: &str, lines: &[Line], known: &[SettingDetails]) -> Failure {
-    if !matches!(failure.code(), Some(ErrorCode::Invalid | ErrorCode::NotFound)) {
+    let is_setting = |subject: &&Subject| subject.noun == Noun::Setting;
+    let subjects: Vec<&Subject> = failure.subjects.iter().filter(is_setting).collect();
+    if subjects.is_empty() {
         return failure;
     }
     let file = if file == "-" { "standard input" } else { file };
-    let mut told: Vec<(usize, String)> = failure
-        .message
-        .lines()
-        .map(|text| {
-            let is_of = |line: &&Line| {
-                text.strip_prefix(&line.name).is_some_and(|rest| rest.starts_with(' '))
-                    || is_unknown(text, line)
-            };
-            let Some(line) = lines.iter().find(is_of) else { return (usize::MAX, text.to_owned()) };
+    let mut reports: Vec<(usize, String)> = subjects
+        .into_iter()
+        .map(|Subject { noun: _, name, is_unknown, message }| {
             let names = known.iter().map(|setting| setting.name.as_str());
-            let text = match did_you_mean(&line.name, names).filter(|_| is_unknown(text, line)) {
-                Some(similar) => format!("no setting {:?}: did you mean {similar:?}?", line.name),
-                None => text.to_owned(),
+            let text = match did_you_mean(name, names).filter(|_| *is_unknown) {
+                Some(similar) => format!("no setting {name:?}: did you mean {similar:?}?"),
+                None => message.clone(),
             };
-            (line.number, format!("{file}, line {}: {text}", line.number))
+            match lines.iter().find(|line| line.name == *name) {
+                Some(line) => (line.number, format!("{file}, line {}: {text}", line.number)),
+                None => (usize::MAX, text),
+            }
         })
         .collect();
-    told.sort();
-    let mut texts: Vec<String> = told.into_iter().map(|(_, text)| text).collect();
+    reports.sort();
+    let mut texts: Vec<String> = reports.into_iter().map(|(_, text)| text).collect();
     texts.push("nothing was changed".into());
     Failure { message: texts.join("\n"), ..failure }
-}
-
-fn is_unknown(text: &str, line: &Line) -> bool {
-    text.starts_with(&format!("no setting {:?}", line.name))
 }
 
 /// What is otherwise in `after`, or set there and not before.
@@ -214,13 +214,12 @@ impl Agents<'_> {
         }
         let none = || Failure::service(ErrorCode::Unavailable, "no agent can be found");
         let candidate = self.current.take().or_else(|| self.queue.pop()).ok_or_else(none)?;
-        let request = AdminRequest::SettingsWatch { version, wait_ms: POLL_WAIT_MS };
+        let request = AdminRequest::SettingsWatch(wire::SettingsWatch { version, wait_ms: POLL_WAIT_MS });
         let body = RequestBody::Agent(admin(request));
         let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
-        let ask =
-            Ask { token: self.session.token(), body: &body, deadline, tell: self.session.service.tell() };
+        let ask = self.session.service.ask(&body, deadline);
         match vigil::poll(&candidate, &ask).await? {
-            ReplyBody::Agent(AgentReply::Settings { version, settings }) => {
+            ReplyBody::Agent(AgentReply::SettingsListed(wire::SettingsListed { version, settings })) => {
                 self.current = Some(candidate);
                 self.queue.clear();
                 Ok((version, settings))
@@ -273,12 +272,23 @@ mod tests {
         let line = |number, name: &str| Line { number, name: name.into(), value: "x".into() };
         let lines = [line(2, "lease_ttl_ms"), line(4, "check"), line(5, "keep_cuont")];
         let known = [setting("keep_count", "1", None), setting("check", "1", None)];
-        let service = "no setting \"keep_cuont\": `admin settings list` lists them\nlease_ttl_ms must be 3s to 1m, not x\ncheckers";
-        let told = with_lines(Failure::invalid(service), "s.toml", &lines, &known).message;
+        let subject = |name: &str, is_unknown, message: &str| Subject {
+            noun: Noun::Setting,
+            name: name.into(),
+            is_unknown,
+            message: message.into(),
+        };
+        let subjects = vec![
+            subject("keep_cuont", true, "no setting \"keep_cuont\": `admin settings list` lists them"),
+            subject("lease_ttl_ms", false, "lease_ttl_ms must be 3s to 1m, not x"),
+            subject("checkers", false, "checkers are not in this file"),
+        ];
+        let failure = Failure { subjects, ..Failure::invalid("what the service says") };
+        let told = with_lines(failure, "s.toml", &lines, &known).message;
         let expected = [
             "s.toml, line 2: lease_ttl_ms must be 3s to 1m, not x",
             "s.toml, line 5: no setting \"keep_cuont\": did you mean \"keep_count\"?",
-            "checkers",
+            "checkers are not in this file",
             "nothing was changed",
         ];
         assert_eq!(told.lines().collect::<Vec<_>>(), expected);

@@ -22,9 +22,9 @@ pub async fn status(session: &Session) -> Result<Outcome, Failure> {
     let identity = timeout(SERVER_WAIT, session.identity());
     let nodes = async {
         let addresses = fresh_nodes(&session.service, &[]).await.unwrap_or_default();
-        probe(session, addresses, RequestBody::Node(NodeRequest::Status)).await
+        probe(session, addresses, RequestBody::Node(NodeRequest::Status(wire::Status {}))).await
     };
-    let agents = probe(session, session.agents(), RequestBody::Agent(AgentRequest::Status));
+    let agents = probe(session, session.agents(), RequestBody::Agent(AgentRequest::Status(wire::Status {})));
     let (identity, agents, nodes) = tokio::join!(identity, agents, nodes);
     // Reachable, and of no use: the person has to log in again first.
     if let Some(failure) = agents.iter().find_map(|(_, answer)| {
@@ -64,11 +64,13 @@ async fn probe(session: &Session, addresses: Vec<String>, body: RequestBody) -> 
         }
     }
     in_order(servers.into_iter().map(|server| {
-        let (token, body, tell) = (session.token(), body.clone(), session.service.tell().clone());
+        let (token, body) = (session.token(), body.clone());
+        let (asker, tell) = (session.service.asker().clone(), session.service.tell().clone());
         async move {
             match server {
                 Ok(candidate) => {
-                    exchange(&candidate, &Ask { token, body: &body, deadline, tell: &tell }).await
+                    exchange(&candidate, &Ask { token, body: &body, deadline, asker: &asker, tell: &tell })
+                        .await
                 }
                 Err((address, failure)) => {
                     (Asked { address, elapsed: Duration::ZERO, now_us: now_us() }, Err(failure))
@@ -105,7 +107,7 @@ fn now_us() -> i64 {
 
 fn agent((asked, answer): Answered) -> AgentStatus {
     match answer {
-        Ok(ReplyBody::Agent(AgentReply::Status { server, nodes_live, nodes })) => {
+        Ok(ReplyBody::Agent(AgentReply::Status(wire::AgentStatus { server, nodes_live, nodes }))) => {
             AgentStatus { probe: answered(asked, server), nodes_live: Some(nodes_live), nodes: Some(nodes) }
         }
         other => AgentStatus { probe: failed(asked, other), nodes_live: None, nodes: None },
@@ -114,7 +116,7 @@ fn agent((asked, answer): Answered) -> AgentStatus {
 
 fn node((asked, answer): Answered) -> NodeStatus {
     match answer {
-        Ok(ReplyBody::Node(NodeReply::Status { server, draining, .. })) => {
+        Ok(ReplyBody::Node(NodeReply::Status(wire::NodeStatus { server, draining, .. }))) => {
             NodeStatus { probe: answered(asked, server), draining: Some(draining) }
         }
         other => NodeStatus { probe: failed(asked, other), draining: None },

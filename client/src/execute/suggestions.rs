@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::suggest::did_you_mean;
 use std::time::Duration;
 use tokio::time::timeout;
-use wire::ErrorCode;
+use wire::{ErrorCode, Noun};
 
 /// An error must not be late because of a hint.
 const LIST_WAIT: Duration = Duration::from_secs(1);
@@ -59,23 +59,24 @@ impl Names {
         if failure.code() != Some(ErrorCode::NotFound) {
             return failure;
         }
-        let is_unknown =
-            |noun: &str, name: &String| failure.message.starts_with(&format!("no {noun} {name:?}"));
-        let (noun, name, known) = if let Some(name) = self.areas.iter().find(|name| is_unknown("area", name))
-        {
+        let is_named = |names: &[String], name: &str| names.iter().any(|named| named == name);
+        let unknown = |noun, names: &[String]| {
+            failure.unknown(noun).filter(|name| is_named(names, name)).map(str::to_owned)
+        };
+        let (noun, name, known) = if let Some(name) = unknown(Noun::Area, &self.areas) {
             let listed = timeout(LIST_WAIT, areas(session)).await;
             ("area", name, listed.map(|areas| areas.map(|areas| areas.into_iter().map(|a| a.name).collect())))
-        } else if let Some(name) = self.users.iter().find(|name| is_unknown("user", name)) {
+        } else if let Some(name) = unknown(Noun::User, &self.users) {
             let listed = timeout(LIST_WAIT, user_list(session)).await;
             ("user", name, listed.map(|users| users.map(|users| users.into_iter().map(|u| u.name).collect())))
-        } else if let Some(name) = self.settings.iter().find(|name| is_unknown("setting", name)) {
+        } else if let Some(name) = unknown(Noun::Setting, &self.settings) {
             let listed = timeout(LIST_WAIT, service_settings::list(session)).await;
             ("setting", name, listed.map(|all| all.map(|all| all.into_iter().map(|s| s.name).collect())))
         } else {
             return failure;
         };
         let known: Vec<String> = known.ok().and_then(Result::ok).unwrap_or_default();
-        match did_you_mean(name, known.iter().map(String::as_str)) {
+        match did_you_mean(&name, known.iter().map(String::as_str)) {
             Some(similar) => {
                 let message = format!("no {noun} {name:?}: did you mean {similar:?}?");
                 Failure { message, ..failure }

@@ -11,7 +11,7 @@ pub async fn verify(session: &Session, area: &str) -> Result<Outcome, Failure> {
     let mut progress = Progress::new(&session.output, format!("verifying {}", located.area.name), None);
     let mut count = Count::new(located.area.name);
     loop {
-        let request = NodeRequest::Verify { area_id: located.area.area_id, after: count.upto };
+        let request = NodeRequest::Verify(wire::Verify { area_id: located.area.area_id, after: count.upto });
         match session.node(&located.nodes, request).await? {
             NodeReply::Verified(page) if count.add(&page) => {
                 progress.set_total(page.last_seq.unsigned_abs());
@@ -53,6 +53,7 @@ impl Count {
                 VerifiedState::Expired => self.result.expired += 1,
                 VerifiedState::Missing => self.result.missing.push(seq),
                 VerifiedState::Damaged => self.result.damaged.push(seq),
+                VerifiedState::Other(_) => self.result.unknown.push((seq, *state)),
             }
         }
         self.upto > before && self.upto < last_seq

@@ -19,7 +19,7 @@
 //! | `post` | `{area, seq, id, duplicate}`; an array with `--lines` and `--resume` |
 //! | `outbox` | `[{id, area, created_at, body}]` |
 //! | `delete`, `admin article rm` | `{area, seq, already}` |
-//! | `verify` | `{area, last_seq, kept, deleted, expired, missing: [seq…], damaged: [seq…]}` |
+//! | `verify` | `{area, last_seq, kept, deleted, expired, missing: [seq…], damaged: [seq…], unknown: [{seq, state}…]}` |
 //! | `admin area add`, `set`, `restore` | `{area, already}`, `area` as in the list |
 //! | `admin area rm` | `{area, already}`, `area` the name |
 //! | `admin area list` | `[{id, name, description, replicas, keep_for_s, keep_count, created_at, removed_at, last_seq, expired_through, subscribers}]` |
@@ -144,6 +144,7 @@ fn value(outcome: &Outcome) -> Value {
         Outcome::Verified(v) => json!({
             "area": v.area, "last_seq": v.last_seq, "kept": v.kept, "deleted": v.deleted, "expired": v.expired,
             "missing": v.missing, "damaged": v.damaged,
+            "unknown": v.unknown.iter().map(|(seq, state)| json!({"seq": seq, "state": state.name()})).collect::<Value>(),
         }),
         Outcome::Status(status) => json!(status),
         Outcome::AreaChanged { area, already, .. } => json!({"area": details(area), "already": already}),

@@ -3,7 +3,7 @@
 use super::layout::table;
 use super::{Shown, Style, sanitise};
 use crate::outcome::SettingMoved;
-use wire::{ServerKind, ServerSettings, SettingDetails};
+use wire::{ServerSettings, SettingDetails};
 
 pub fn list(version: i64, settings: &[SettingDetails], style: Style) -> Shown {
     let row = |setting: &SettingDetails| {
@@ -71,7 +71,7 @@ pub fn status(version: i64, servers: &[ServerSettings], style: Style) -> Shown {
     }
     let row = |server: &ServerSettings| {
         [
-            kind_name(server.kind).to_owned(),
+            server.kind.to_string(),
             server.address.clone(),
             server.version.map_or("-".into(), |version| version.to_string()),
             if server.version == Some(version) { String::new() } else { "behind".into() },
@@ -86,13 +86,6 @@ pub fn status(version: i64, servers: &[ServerSettings], style: Style) -> Shown {
         behind => format!("The settings are at version {version}; {behind} servers are behind."),
     });
     shown
-}
-
-pub fn kind_name(kind: ServerKind) -> &'static str {
-    match kind {
-        ServerKind::Agent => "agent",
-        ServerKind::Node => "node",
-    }
 }
 
 /// What `watch` prints.
@@ -148,7 +141,7 @@ mod tests {
     #[test]
     fn who_is_behind_is_said() {
         let server = |version| ServerSettings {
-            kind: ServerKind::Node,
+            kind: wire::ServerKind::Node,
             id: uuid::Uuid::nil(),
             address: "a:1".into(),
             version,

@@ -35,7 +35,7 @@ pub fn outcome(outcome: &Outcome, style: Style) -> Shown {
         Outcome::Whoami { user, role, context, agents } => {
             let rows = [
                 ("user", user.as_str()),
-                ("role", role.name()),
+                ("role", &role.name()),
                 ("context", context),
                 ("agents", &agents.join(",")),
             ];
@@ -275,6 +275,10 @@ fn verified(v: &Verification) -> Shown {
             let more = if numbers.len() > NUMBERS_SHOWN_MAX { " …" } else { "" };
             data += &format!("{what}: {}{more}\n", shown.join(" "));
         }
+    }
+    if let Some((_, state)) = v.unknown.first() {
+        let count = v.unknown.len();
+        data += &format!("{count} in a state that this client does not know ({state}): use a newer one\n");
     }
     Shown::data(data)
 }

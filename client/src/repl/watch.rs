@@ -6,7 +6,7 @@ use super::news::News;
 use crate::exit::Failure;
 use crate::render::Output;
 use crate::service::candidates::{Candidate, resolve_all};
-use crate::service::transport::{Ask, jittered};
+use crate::service::transport::jittered;
 use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
 use crate::session::Session;
 use crate::settings::Settings;
@@ -74,7 +74,7 @@ async fn round(
     let session = Session::open(&settings, &Output::silent())?;
     let area = |(area_id, _, seen): &(_, _, _)| FollowArea { area_id: *area_id, after: *seen, shown: None };
     let areas = places.iter().take(AREAS_PER_REQUEST_MAX).map(area).collect();
-    let body = RequestBody::Node(NodeRequest::Follow { areas, wait_ms: POLL_WAIT_MS });
+    let body = RequestBody::Node(NodeRequest::Follow(wire::Follow { areas, wait_ms: POLL_WAIT_MS }));
     let (pages, ended) = poll(&session, &body, current).await?;
     let me = news.who().map(|who| who.user);
     let mut announced = false;
@@ -112,9 +112,9 @@ async fn poll(
     let mut last = Failure::service(ErrorCode::Unavailable, "no node can be found");
     for candidate in candidates {
         let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
-        let ask = Ask { token: session.token(), body, deadline, tell: session.service.tell() };
+        let ask = session.service.ask(body, deadline);
         match vigil::poll(&candidate, &ask).await {
-            Ok(ReplyBody::Node(NodeReply::Followed { pages, ended })) => {
+            Ok(ReplyBody::Node(NodeReply::Followed(wire::Followed { pages, ended }))) => {
                 *current = Some(candidate);
                 return Ok((pages, ended));
             }

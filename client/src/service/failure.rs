@@ -1,6 +1,6 @@
 //! Why the service did not do what it was asked, as data and as a sentence.
 
-use wire::{ErrorCode, ErrorReply};
+use wire::{ErrorCode, ErrorReply, Subject};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -8,6 +8,8 @@ pub struct Failure {
     pub kind: Kind,
     /// For a person.
     pub message: String,
+    /// What it is about, as data.
+    pub subjects: Vec<Subject>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +23,11 @@ pub enum Kind {
 
 impl Failure {
     pub fn service(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Service(code), message: message.into() }
+        Self { kind: Kind::Service(code), message: message.into(), subjects: Vec::new() }
     }
 
     pub fn foreign(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Foreign, message: message.into() }
+        Self { kind: Kind::Foreign, message: message.into(), subjects: Vec::new() }
     }
 
     /// A server answered something that does not belong to the question.
@@ -48,6 +50,6 @@ impl Failure {
 
 impl From<ErrorReply> for Failure {
     fn from(error: ErrorReply) -> Self {
-        Self::service(error.code, error.message)
+        Self { subjects: error.subjects, ..Self::service(error.code, error.message) }
     }
 }

@@ -6,12 +6,13 @@ use super::tell::Tell;
 use super::transport::{self, Addresses, Answer, Ask};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 use wire::{
-    AgentReply, AgentRequest, AreaRef, ErrorCode, NodeReply, NodeRequest, ReplyBody, RequestBody, Role, Token,
+    AgentReply, AgentRequest, AreaRef, Asker, ErrorCode, NodeReply, NodeRequest, ReplyBody, RequestBody,
+    Role, Token,
 };
 
 /// Asking again where the nodes are. Long enough for another agent when the first one is silent.
@@ -46,6 +47,7 @@ pub struct Session {
     agents: Vec<String>,
     token: Option<Token>,
     timeout: Duration,
+    asker: Arc<Asker>,
     tell: Tell,
     state: Mutex<State>,
 }
@@ -78,7 +80,7 @@ impl Session {
     pub fn new(access: Access, tell: Tell) -> Self {
         let Access { agents, last_agent, token, identity, role, timeout } = access;
         let state = State { last_agent, role, suspects: Vec::new(), identity, left: timeout };
-        Self { agents, token, timeout, tell, state: Mutex::new(state) }
+        Self { agents, token, timeout, asker: Arc::default(), tell, state: Mutex::new(state) }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -97,6 +99,16 @@ impl Session {
         &self.tell
     }
 
+    /// Who asks: remembers which protocol version each server speaks.
+    pub fn asker(&self) -> &Arc<Asker> {
+        &self.asker
+    }
+
+    /// A question on behalf of whoever is logged in.
+    pub fn ask<'a>(&'a self, body: &'a RequestBody, deadline: Instant) -> Ask<'a> {
+        Ask { token: self.token, body, deadline, asker: &self.asker, tell: &self.tell }
+    }
+
     /// Who is logged in; asks the service when only a token is known.
     pub async fn identity(&self) -> Result<Identity, Failure> {
         if let Some(identity) = self.state().identity.clone() {
@@ -106,8 +118,8 @@ impl Session {
     }
 
     pub async fn whoami(&self) -> Result<(Identity, Role), Failure> {
-        match self.agent(AgentRequest::Whoami).await? {
-            AgentReply::Whoami { user, role, service_id, .. } => {
+        match self.agent(AgentRequest::Whoami(wire::Whoami {})).await? {
+            AgentReply::Identified(wire::Identified { user, role, service_id, .. }) => {
                 let identity = Identity { user, service_id };
                 let is_news = {
                     let mut state = self.state();
@@ -157,7 +169,7 @@ impl Session {
 
     async fn ask_agents(&self, request: AgentRequest, deadline: Instant) -> Result<ReplyBody, Failure> {
         let body = RequestBody::Agent(request);
-        let ask = Ask { token: self.token(), body: &body, deadline, tell: &self.tell };
+        let ask = self.ask(&body, deadline);
         let mut agents = AgentAddresses { session: self, known: 0 };
         let Answer { candidate, body, .. } = transport::race(&mut agents, ask).await?;
         if agents.known > 1 {
@@ -169,7 +181,7 @@ impl Session {
     pub async fn node(&self, nodes: &Nodes, request: NodeRequest) -> Result<NodeReply, Failure> {
         let body = RequestBody::Node(request);
         let started = Instant::now();
-        let ask = Ask { token: self.token(), body: &body, deadline: self.deadline(), tell: &self.tell };
+        let ask = self.ask(&body, self.deadline());
         let answer = transport::race(&mut NodeAddresses { session: self, nodes }, ask).await;
         self.spend(started);
         let Answer { candidate, passed, body } = answer?;
@@ -189,8 +201,8 @@ impl Session {
 
     /// Several areas at once; without names any nodes, since every node serves every area.
     pub async fn locate_all(&self, names: Vec<String>) -> Result<(Vec<AreaRef>, Nodes), Failure> {
-        match self.agent(AgentRequest::Where { areas: names.clone() }).await? {
-            AgentReply::Located { areas, nodes } if areas.len() == names.len() => {
+        match self.agent(AgentRequest::Where(wire::Where { areas: names.clone() })).await? {
+            AgentReply::Located(wire::Located { areas, nodes }) if areas.len() == names.len() => {
                 Ok((areas, Nodes { areas: names, addresses: nodes }))
             }
             _ => Err(Failure::unexpected_reply()),
@@ -279,9 +291,9 @@ impl Addresses for NodeAddresses<'_> {
 
 /// Asks where the nodes are now, without touching the command's time: that is counted already.
 pub async fn fresh_nodes(session: &Session, areas: &[String]) -> Result<Vec<String>, Failure> {
-    let request = AgentRequest::Where { areas: areas.to_vec() };
+    let request = AgentRequest::Where(wire::Where { areas: areas.to_vec() });
     match session.ask_agents(request, Instant::now() + REFRESH_WAIT).await? {
-        ReplyBody::Agent(AgentReply::Located { nodes, .. }) => Ok(nodes),
+        ReplyBody::Agent(AgentReply::Located(wire::Located { nodes, .. })) => Ok(nodes),
         _ => Err(Failure::unexpected_reply()),
     }
 }

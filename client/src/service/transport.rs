@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 use wire::call::{self, CallError};
-use wire::{ErrorCode, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token};
+use wire::{Asker, ErrorCode, ErrorReply, Reply, ReplyBody, Request, RequestBody, Token};
 
 /// A healthy server accepts within a round trip; three lost in a row are rare.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(300);
@@ -51,6 +51,7 @@ pub struct Ask<'a> {
     pub token: Option<Token>,
     pub body: &'a RequestBody,
     pub deadline: Instant,
+    pub asker: &'a Arc<Asker>,
     pub tell: &'a Tell,
 }
 
@@ -71,8 +72,8 @@ enum Verdict {
     Elsewhere(Failure),
     /// It says itself when to come again.
     Busy(ErrorReply),
-    /// Not one of ours, it seems.
-    Foreign(String),
+    /// Not one of ours, it seems, or of a release that does not know the request: waiting does not help, another server may.
+    Foreign(Failure),
 }
 
 /// Asks until there is a definite answer, or the deadline.
@@ -226,9 +227,9 @@ impl<'a> Race<'a> {
             self.tried.push(candidate.clone());
         }
         let request = self.ask.request(self.request_id, self.ask.deadline);
-        let deadline = self.ask.deadline;
+        let (deadline, asker) = (self.ask.deadline, self.ask.asker.clone());
         self.attempts.spawn(async move {
-            let result = attempt(candidate.socket, &request, deadline, deadline, &connected).await;
+            let result = attempt(&asker, candidate.socket, &request, deadline, deadline, &connected).await;
             (candidate, result)
         });
     }
@@ -245,11 +246,10 @@ impl<'a> Race<'a> {
                 return Some(Ok(Answer { candidate: who, passed, body }));
             }
             Verdict::Definite(error) => return Some(Err(error.into())),
-            Verdict::Foreign(why) => {
+            Verdict::Foreign(failure) => {
                 self.foreign += 1;
-                let failure = Failure::foreign(format!("{}: {why}", who.address));
                 if self.foreign == self.asked && self.queue.is_empty() && self.attempts.is_empty() {
-                    return Some(Err(failure)); // nobody there speaks our protocol: waiting would not help
+                    return Some(Err(failure)); // nobody there understands this
                 }
                 self.last = Some(failure);
                 self.next();
@@ -339,7 +339,8 @@ impl Ask<'_> {
 pub async fn single(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, Failure> {
     let request = ask.request(Uuid::now_v7(), ask.deadline);
     let connect_by = Instant::now() + ANSWER_PATIENCE;
-    let result = attempt(candidate.socket, &request, connect_by, ask.deadline, &AtomicBool::new(false)).await;
+    let connected = AtomicBool::new(false);
+    let result = attempt(ask.asker, candidate.socket, &request, connect_by, ask.deadline, &connected).await;
     match judge(&candidate.address, request.request_id, result) {
         Verdict::Answer(body) => Ok(body),
         Verdict::Definite(error) => Err(error.into()),
@@ -347,13 +348,12 @@ pub async fn single(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, F
         Verdict::Busy(error) => {
             Err(Failure::service(error.code, format!("{}: {}", candidate.address, error.message)))
         }
-        Verdict::Foreign(why) => {
-            Err(Failure::service(ErrorCode::Unavailable, format!("{}: {why}", candidate.address)))
-        }
+        Verdict::Foreign(failure) => Err(Failure::service(ErrorCode::Unavailable, failure.message)),
     }
 }
 
 async fn attempt(
+    asker: &Asker,
     socket: SocketAddr,
     request: &Request,
     connect_by: Instant,
@@ -362,23 +362,23 @@ async fn attempt(
 ) -> Result<Reply, CallError> {
     let stream = timeout_at(connect_by, call::connect(socket)).await.unwrap_or(Err(CallError::Timeout))?;
     connected.store(true, Ordering::Relaxed);
-    timeout_at(deadline, call::exchange(stream, request)).await.unwrap_or(Err(CallError::Timeout))
+    timeout_at(deadline, asker.exchange(stream, request)).await.unwrap_or(Err(CallError::Timeout))
 }
 
 fn judge(address: &str, request_id: Uuid, result: Result<Reply, CallError>) -> Verdict {
     let elsewhere =
         |code, why: String| Verdict::Elsewhere(Failure::service(code, format!("{address}: {why}")));
     let unavailable = |why| elsewhere(ErrorCode::Unavailable, why);
+    let foreign = |why: String| Verdict::Foreign(Failure::foreign(format!("{address}: {why}")));
     let reply = match result {
         Ok(reply) => reply,
-        Err(CallError::Malformed(why)) => return Verdict::Foreign(why),
+        Err(CallError::Malformed(why)) => return foreign(why),
         Err(error) => return unavailable(error.to_string()),
     };
     match reply.result {
+        Err(error) if error.is_unknown_request() => Verdict::Foreign(error.into()),
         // A server that could not read the request answers with the nil id.
-        Err(error) if reply.request_id != request_id && !error.code.is_retryable() => {
-            Verdict::Foreign(error.message)
-        }
+        Err(error) if reply.request_id != request_id && !error.code.is_retryable() => foreign(error.message),
         Ok(_) if reply.request_id != request_id => unavailable("it answered another request".into()),
         Ok(body) => Verdict::Answer(body),
         Err(error) if !error.code.is_retryable() => Verdict::Definite(error),

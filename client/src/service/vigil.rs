@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use wire::limits::FOLLOW_WAIT_MS_MAX;
-use wire::{ErrorCode, NodeRequest, ReplyBody, Request, RequestBody, call};
+use wire::{Asker, ErrorCode, NodeRequest, ReplyBody, Request, RequestBody, call};
 
 /// How long a poll waits for news. The longest there is, since it is not what notices a node that is stuck: so a thousand idle
 /// followers cost the database 40 looks a second. (Polls short enough to notice would cost it 400.)
@@ -30,7 +30,7 @@ pub async fn poll(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, Fai
     tokio::select! {
         biased;
         answered = transport::single(candidate, ask) => answered,
-        () = silence(candidate.socket) => {
+        () = silence(ask.asker, candidate.socket) => {
             let why = format!("{}: it does not answer any more", candidate.address);
             Err(Failure::service(ErrorCode::Unavailable, why))
         }
@@ -39,16 +39,16 @@ pub async fn poll(candidate: &Candidate, ask: &Ask<'_>) -> Result<ReplyBody, Fai
 
 /// Returns when the node did not answer a ping. Any answer counts: also that it is busy, of another release, or an agent, which says
 /// that nodes answer this.
-async fn silence(socket: SocketAddr) {
+async fn silence(asker: &Asker, socket: SocketAddr) {
     loop {
         sleep(jittered(PING_INTERVAL)).await;
         let request = Request {
             request_id: Uuid::now_v7(),
             token: None,
             remaining_ms: PING_WAIT.as_millis() as u32,
-            body: RequestBody::Node(NodeRequest::Check),
+            body: RequestBody::Node(NodeRequest::Check(wire::Check {})),
         };
-        let ping = async { call::exchange(call::connect(socket).await?, &request).await };
+        let ping = async { asker.exchange(call::connect(socket).await?, &request).await };
         if !matches!(timeout(PING_WAIT, ping).await, Ok(Ok(_))) {
             return;
         }

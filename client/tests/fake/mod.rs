@@ -59,7 +59,7 @@ impl Fake {
     {
         Self::start(move |request| {
             let RequestBody::Node(body) = request.body else { panic!("an agent's request at a node") };
-            let reply = (body != NodeRequest::Check).then(|| handle(body));
+            let reply = (body != NodeRequest::Check(wire::Check {})).then(|| handle(body));
             async move {
                 match reply {
                     Some(reply) => reply.await.map(ReplyBody::Node),
@@ -97,27 +97,31 @@ impl Fake {
         Self::start(move |request| {
             let RequestBody::Agent(body) = request.body else { panic!("a node's request at an agent") };
             let reply = match body {
-                AgentRequest::Where { areas } if areas.iter().all(|name| name.to_lowercase() == "news") => {
+                AgentRequest::Where(wire::Where { areas })
+                    if areas.iter().all(|name| name.to_lowercase() == "news") =>
+                {
                     let area = AreaRef { area_id: AREA, name: "News".into() };
-                    Ok(AgentReply::Located {
+                    Ok(AgentReply::Located(wire::Located {
                         areas: areas.iter().map(|_| area.clone()).collect(),
                         nodes: nodes.clone(),
-                    })
+                    }))
                 }
-                AgentRequest::Where { .. } => Err(ErrorReply::new(ErrorCode::NotFound, "no such area")),
-                AgentRequest::Subscriptions { .. } => Ok(AgentReply::Subscriptions {
-                    subscriptions: vec![SubscriptionSummary {
-                        area_id: AREA,
-                        name: "News".into(),
-                        unread: last_seq - cursor,
-                        cursor,
-                        generation: 1,
-                        last_seq,
-                        expired_through: 0,
-                    }],
-                    more: false,
-                }),
-                AgentRequest::Login { name, .. } => Ok(AgentReply::LoggedIn(LoggedIn {
+                AgentRequest::Where(_) => Err(ErrorReply::new(ErrorCode::NotFound, "no such area")),
+                AgentRequest::Subscriptions(_) => {
+                    Ok(AgentReply::SubscriptionsListed(wire::SubscriptionsListed {
+                        subscriptions: vec![SubscriptionSummary {
+                            area_id: AREA,
+                            name: "News".into(),
+                            unread: last_seq - cursor,
+                            cursor,
+                            generation: 1,
+                            last_seq,
+                            expired_through: 0,
+                        }],
+                        more: false,
+                    }))
+                }
+                AgentRequest::Login(wire::Login { name, .. }) => Ok(AgentReply::LoggedIn(LoggedIn {
                     token: Token([1; 32]),
                     session_id: 1,
                     user: name,
@@ -151,9 +155,9 @@ impl Articles {
     pub async fn node(&self) -> Fake {
         let articles = self.clone();
         Fake::node(move |request| {
-            let NodeRequest::Post { posts } = request else { panic!("{request:?}") };
+            let NodeRequest::Post(wire::PostBatch { posts }) = request else { panic!("{request:?}") };
             let results = posts.into_iter().map(|post| Ok(articles.take(post))).collect();
-            async { Ok(NodeReply::Posted { results }) }
+            async { Ok(NodeReply::Posted(wire::PostedBatch { results })) }
         })
         .await
     }

@@ -32,6 +32,8 @@ const CHECKS: [&str; 2] = ["check_interval_ms", "check_misses_max"];
 #[derive(Debug, PartialEq, Eq)]
 pub struct Broken {
     pub names: [&'static str; 2],
+    /// The one of them that was changed.
+    pub name: &'static str,
     /// A sentence that begins with the name of the setting that was changed, and says what it may be.
     pub text: String,
 }
@@ -58,7 +60,8 @@ impl Ratio {
             let bound = div_ceil(low_side, self.high_times * high.unit().base());
             told(high, "least", "more", bound, (self.low_times, self.high_times), low, settings)
         };
-        Some(Broken { names: [self.high, self.low], text })
+        let name = if is_low_told { self.low } else { self.high };
+        Some(Broken { names: [self.high, self.low], name, text })
     }
 }
 
@@ -98,7 +101,7 @@ fn checks_broken(settings: &Settings, is_changed: &impl Fn(&str) -> bool) -> Opt
         shown(interval_ms),
         shown(silence_ms),
     );
-    Some(Broken { names: CHECKS, text })
+    Some(Broken { names: CHECKS, name: changed, text })
 }
 
 /// In the smallest unit, so that seconds and milliseconds compare. `None` where there is no limit.

@@ -95,6 +95,7 @@ pub fn letters(page: &VerifyPage) -> String {
         VerifiedState::Expired => 'e',
         VerifiedState::Missing => 'm',
         VerifiedState::Damaged => 'x',
+        VerifiedState::Other(_) => '?',
     };
     page.states.iter().map(letter).collect()
 }

@@ -117,7 +117,7 @@ impl Follower<'_> {
     fn request(&self) -> NodeRequest {
         // Who has only to acknowledge does not wait.
         let wait_ms = if self.scene.heads.borrow().is_some() { 0 } else { WAIT_MS };
-        NodeRequest::Follow { areas: self.places.clone(), wait_ms }
+        NodeRequest::Follow(wire::Follow { areas: self.places.clone(), wait_ms })
     }
 
     /// As if killed: a poll may be on its way, and what was shown and not marked is forgotten.
@@ -172,7 +172,7 @@ type Followed = (Vec<Page>, Vec<wire::FollowEnded>);
 /// One long poll at this node.
 pub async fn ask(node: &str, person: &Person, request: NodeRequest) -> Result<Followed, ErrorReply> {
     match ask_node(node, person, request, WAIT_MS + MARGIN_MS).await? {
-        NodeReply::Followed { pages, ended } => Ok((pages, ended)),
+        NodeReply::Followed(wire::Followed { pages, ended }) => Ok((pages, ended)),
         other => panic!("{other:?}"),
     }
 }

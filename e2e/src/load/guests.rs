@@ -61,7 +61,7 @@ async fn end_session(scene: &Scene, caller: &Caller, guest: &Person) {
     loop {
         let asked = Asked::EndSession { session: session_id };
         let begun = scene.recorder.begin(&caller.name, caller.session_id, asked);
-        let ended = caller.agent(AgentRequest::EndSession { session_id }).await;
+        let ended = caller.agent(AgentRequest::EndSession(wire::EndSession { session_id })).await;
         begun.end(outcome(&ended, |_| Outcome::Done));
         if let Some(ended) = definite(ended) {
             ended.unwrap();
@@ -78,7 +78,8 @@ async fn post(scene: &Scene, guest: &Person, node: &str, area: &Area, chance: &m
 
 async fn read(scene: &Scene, guest: &Person, node: &str, area: &Area) {
     let begun = scene.recorder.attempt(&guest.name, guest.session_id, Asked::Read { area: area.id.0 });
-    let request = NodeRequest::Read { area_id: area.id, from: ReadFrom::Start, limit: 1, shown: None };
+    let request =
+        NodeRequest::Read(wire::Read { area_id: area.id, from: ReadFrom::Start, limit: 1, shown: None });
     let read = ask_node(node, guest, request, ATTEMPT_WAIT_MS).await;
     begun.end(outcome_of_reply(&read, |_| Outcome::Done));
 }
@@ -93,12 +94,12 @@ async fn follow(scene: Arc<Scene>, guest: Person, name: String, area: Area) {
         let node = &nodes[round % nodes.len()];
         let Some(after) = place else {
             // Where the area ends now: a page of nothing tells it.
-            let request = NodeRequest::Read {
+            let request = NodeRequest::Read(wire::Read {
                 area_id: area.id,
                 from: ReadFrom::After(i64::from(u32::MAX)),
                 limit: 1,
                 shown: None,
-            };
+            });
             match ask_node(node, &guest, request, ATTEMPT_WAIT_MS).await {
                 Ok(NodeReply::Page(page)) => {
                     let (reader, session) = (name.clone(), guest.session_id);
@@ -116,7 +117,7 @@ async fn follow(scene: Arc<Scene>, guest: Person, name: String, area: Area) {
         };
         let areas = vec![FollowArea { area_id: area.id, after, shown: None }];
         let asked_us = scene.recorder.now_us();
-        let request = NodeRequest::Follow { areas, wait_ms: FOLLOW_WAIT_MS };
+        let request = NodeRequest::Follow(wire::Follow { areas, wait_ms: FOLLOW_WAIT_MS });
         match followers::ask(node, &guest, request).await {
             Ok((pages, _)) => {
                 for page in pages {

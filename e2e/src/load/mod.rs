@@ -108,7 +108,10 @@ impl Load {
             areas.push(area);
         }
         let kept_unread = SettingChange { name: "keep_unread_s_max".into(), value: Some(KEPT_UNREAD.into()) };
-        let change = AdminRequest::SettingsChange { changes: vec![kept_unread], expected_version: None };
+        let change = AdminRequest::SettingsChange(wire::SettingsChange {
+            changes: vec![kept_unread],
+            expected_version: None,
+        });
         surely(async || admin.administrate(change.clone()).await).await?;
         let nodes = match &place.nodes {
             Some(nodes) => nodes.clone(),

@@ -62,14 +62,14 @@ impl Place {
         let name = format!("{}{name}", self.prefix);
         surely(async || {
             let (name, password) = (name.clone(), Password(self.password.clone()));
-            self.enter(AgentRequest::Register { name, password, label: "proof".into() }).await
+            self.enter(AgentRequest::Register(wire::Register { name, password, label: "proof".into() })).await
         })
         .await
     }
 
     pub async fn log_in(&self, name: &str, password: &str) -> Result<Person, Failure> {
         let (name, password) = (name.into(), Password(password.into()));
-        self.enter(AgentRequest::Login { name, password, label: "proof".into() }).await
+        self.enter(AgentRequest::Login(wire::Login { name, password, label: "proof".into() })).await
     }
 
     async fn enter(&self, request: AgentRequest) -> Result<Person, Failure> {
@@ -98,8 +98,8 @@ pub async fn surely<T>(mut ask: impl AsyncFnMut() -> Result<T, Failure>) -> Resu
 
 /// The nodes that clients are sent to now.
 pub async fn live_nodes(admin: &Caller) -> Result<Vec<String>, Failure> {
-    match admin.administrate(AdminRequest::NodeList).await? {
-        AgentReply::NodeList { nodes, .. } => {
+    match admin.administrate(AdminRequest::NodeList(wire::NodeList {})).await? {
+        AgentReply::NodesListed(wire::NodesListed { nodes, .. }) => {
             let live = nodes.into_iter().filter(|node| node.state == NodeState::Live);
             Ok(live.map(|node| node.address).collect())
         }

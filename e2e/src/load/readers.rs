@@ -94,7 +94,7 @@ impl Reader<'_> {
     }
 
     async fn undo(&mut self, area: &Area) {
-        let request = NodeRequest::Undo { area_id: area.id, operation_id: Uuid::now_v7() };
+        let request = NodeRequest::Undo(wire::Undo { area_id: area.id, operation_id: Uuid::now_v7() });
         let cursor = self.moved(area, Asked::Undo { area: area.id.0 }, request).await;
         if let Some(cursor) = cursor {
             self.begin(area, Why::Undo, cursor);
@@ -102,7 +102,7 @@ impl Reader<'_> {
     }
 
     async fn catch_up(&mut self, area: &Area) {
-        let request = NodeRequest::CatchUp { area_id: area.id, operation_id: Uuid::now_v7() };
+        let request = NodeRequest::CatchUp(wire::CatchUp { area_id: area.id, operation_id: Uuid::now_v7() });
         let cursor = self.moved(area, Asked::CatchUp { area: area.id.0 }, request).await;
         if let Some(cursor) = cursor {
             self.begin(area, Why::CatchUp, cursor);

@@ -12,22 +12,22 @@ use wire::{AdminRequest, AgentReply, AreaSettings, ErrorCode, Keep, NodeRequest}
 
 pub(super) async fn area_add(admin: &Caller, name: String) -> Result<Area, Failure> {
     let (creation_id, settings) = (Uuid::now_v7(), AreaSettings::default());
-    let request = AdminRequest::AreaAdd { creation_id, name: name.clone(), settings };
+    let request = AdminRequest::AreaAdd(wire::AreaAdd { creation_id, name: name.clone(), settings });
     match surely(async || admin.administrate(request.clone()).await).await? {
-        AgentReply::AreaChanged { area, .. } => Ok(Area { id: area.area_id, name }),
+        AgentReply::AreaChanged(wire::AreaChanged { area, .. }) => Ok(Area { id: area.area_id, name }),
         other => panic!("{other:?}"),
     }
 }
 
 pub(super) async fn keep(admin: &Caller, area: &Area, count: Keep) -> Result<(), Failure> {
     let settings = AreaSettings { keep_count: Some(count), ..AreaSettings::default() };
-    let request = AdminRequest::AreaSet { name: area.name.clone(), settings };
+    let request = AdminRequest::AreaSet(wire::AreaSet { name: area.name.clone(), settings });
     surely(async || admin.administrate(request.clone()).await).await.map(drop)
 }
 
 pub(super) async fn subscribe(caller: &Caller, areas: &[Area]) -> Result<(), Failure> {
     for area in areas {
-        let request = NodeRequest::Subscribe { area_id: area.id, from_start: false };
+        let request = NodeRequest::Subscribe(wire::Subscribe { area_id: area.id, from_start: false });
         surely(async || caller.node(&area.name, request.clone()).await).await?;
     }
     Ok(())

@@ -91,9 +91,11 @@ pub async fn write_twice(scene: Arc<Scene>, person: Person, areas: Vec<Area>, mu
 pub async fn post_at(scene: &Scene, person: &Person, node: &str, post: Post) {
     let asked = Asked::Post { area: post.area_id.0, id: post.id, hash: hash(&post.body) };
     let begun = scene.recorder.attempt(&person.name, person.session_id, asked);
-    let posted = ask_node(node, person, NodeRequest::Post { posts: vec![post] }, ATTEMPT_WAIT_MS).await;
+    let posted =
+        ask_node(node, person, NodeRequest::Post(wire::PostBatch { posts: vec![post] }), ATTEMPT_WAIT_MS)
+            .await;
     let posted = posted.and_then(|reply| match reply {
-        NodeReply::Posted { mut results } => results.remove(0),
+        NodeReply::Posted(wire::PostedBatch { mut results }) => results.remove(0),
         other => panic!("{other:?}"),
     });
     begun.end(outcome_of_reply(&posted, |posted| Outcome::Posted {

@@ -29,7 +29,7 @@ async fn a_client_of_another_version_is_told_which_one_is_spoken_here() {
     watchdog(async {
         for server in [deployment.agent.address, deployment.nodes[0].address] {
             for version in older_and_newer() {
-                let body = RequestBody::Agent(AgentRequest::Whoami);
+                let body = RequestBody::Agent(AgentRequest::Whoami(wire::Whoami {}));
                 let request =
                     Request { request_id: uuid::Uuid::now_v7(), token: None, remaining_ms: 5_000, body };
                 let mut stream = TcpStream::connect(server).await.unwrap();

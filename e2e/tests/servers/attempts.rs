@@ -24,12 +24,16 @@ fn source(n: u8) -> IpAddr {
 
 fn login(name: &str, password: &str) -> RequestBody {
     let (name, label) = (name.into(), "test".into());
-    RequestBody::Agent(AgentRequest::Login { name, password: Password(password.into()), label })
+    RequestBody::Agent(AgentRequest::Login(wire::Login { name, password: Password(password.into()), label }))
 }
 
 fn register(name: &str, password: &str) -> RequestBody {
     let (name, label) = (name.into(), "test".into());
-    RequestBody::Agent(AgentRequest::Register { name, password: Password(password.into()), label })
+    RequestBody::Agent(AgentRequest::Register(wire::Register {
+        name,
+        password: Password(password.into()),
+        label,
+    }))
 }
 
 async fn try_from(from: u8, agent: SocketAddr, body: RequestBody) -> Answer<ReplyBody> {
@@ -95,8 +99,10 @@ async fn every_place_that_looks_at_a_password_is_guarded() {
         let agent = service.agent.address;
         let (admin, ana) = (service.admin().await, service.person("ana").await);
         let change = |body: &AgentRequest| call(agent, Some(ana.token), RequestBody::Agent(body.clone()));
-        let wrong =
-            AgentRequest::ChangePassword { old: Password(WRONG.into()), new: Password("another one".into()) };
+        let wrong = AgentRequest::ChangePassword(wire::ChangePassword {
+            old: Password(WRONG.into()),
+            new: Password("another one".into()),
+        });
         for n in 0..6 {
             let code = refused(change(&wrong).await);
             assert!(
@@ -109,14 +115,17 @@ async fn every_place_that_looks_at_a_password_is_guarded() {
         busy(try_from(1, agent, register("ana", WRONG)).await);
         busy(try_from(1, agent, login("ana", PASSWORD)).await);
         // An administrator who adds somebody that is there, and one whose sessions ended with the new password.
-        let add =
-            AdminRequest::UserAdd { name: "ana".into(), password: Password(WRONG.into()), role: Role::User };
+        let add = AdminRequest::UserAdd(wire::UserAdd {
+            name: "ana".into(),
+            password: Password(WRONG.into()),
+            role: Role::User,
+        });
         assert_eq!(refused(admin.administrate(add).await), ErrorCode::Busy);
         let set = |password: &str| {
-            admin.administrate(AdminRequest::UserPassword {
+            admin.administrate(AdminRequest::UserPassword(wire::UserPassword {
                 name: "admin".into(),
                 password: Password(password.into()),
-            })
+            }))
         };
         set("another password").await.unwrap();
         assert_eq!(refused(set(WRONG).await), ErrorCode::Busy);
@@ -267,11 +276,11 @@ async fn where_registration_is_closed_nobody_registers_and_everybody_logs_in() {
         assert_eq!(refused(try_from(2, agent, login("ben", PASSWORD)).await), ErrorCode::Unauthenticated);
         Person::login(&service, "ana").await;
         let admin = service.admin().await;
-        let add = AdminRequest::UserAdd {
+        let add = AdminRequest::UserAdd(wire::UserAdd {
             name: "ben".into(),
             password: Password(PASSWORD.into()),
             role: Role::User,
-        };
+        });
         admin.administrate(add).await.unwrap();
         Person::login(&service, "ben").await;
         service.sql("update settings set value = '\"open\"' where name = 'registration'").await;

@@ -112,7 +112,7 @@ async fn administrators_requests_are_denied_to_others_and_change_nothing() {
         assert_eq!(bodies(&ana.read_all(0, area).await), [(1, "one")]);
         assert_eq!(ana.areas().await.len(), 1);
         // A role counts from the moment it is given, and no longer than it is held.
-        let role = |role| AdminRequest::UserRole { name: "ana".into(), role };
+        let role = |role| AdminRequest::UserRole(wire::UserRole { name: "ana".into(), role });
         assert!(!done(admin.administrate(role(Role::Admin)).await.unwrap()).unwrap());
         ana.area_add("hers").await;
         assert!(!done(admin.administrate(role(Role::User)).await.unwrap()).unwrap());
@@ -131,7 +131,7 @@ async fn nodes_and_agents_refuse_what_is_meant_for_the_other() {
             let answer = call(service.agent.address, Some(ana.token), RequestBody::Node(request)).await;
             assert_eq!(refused(answer), ErrorCode::Invalid);
         }
-        let body = RequestBody::Agent(AgentRequest::Whoami);
+        let body = RequestBody::Agent(AgentRequest::Whoami(wire::Whoami {}));
         assert_eq!(refused(call(service.nodes[0].address, Some(ana.token), body).await), ErrorCode::Invalid);
     })
     .await;
@@ -143,19 +143,20 @@ async fn the_last_administrator_stays_one() {
         let service = Service::start(0).await;
         let admin = service.admin().await;
         service.person("ana").await;
-        let demote = |name: &str| AdminRequest::UserRole { name: name.into(), role: Role::User };
-        let disable = |name: &str| AdminRequest::UserDisable { name: name.into() };
+        let demote =
+            |name: &str| AdminRequest::UserRole(wire::UserRole { name: name.into(), role: Role::User });
+        let disable = |name: &str| AdminRequest::UserDisable(wire::UserDisable { name: name.into() });
         for request in [demote("admin"), disable("admin")] {
             assert_eq!(refused(admin.administrate(request).await), ErrorCode::Denied);
         }
         // A disabled administrator is none.
-        let promote = AdminRequest::UserRole { name: "ana".into(), role: Role::Admin };
+        let promote = AdminRequest::UserRole(wire::UserRole { name: "ana".into(), role: Role::Admin });
         admin.administrate(promote).await.unwrap();
         admin.administrate(disable("ana")).await.unwrap();
         for request in [demote("admin"), disable("admin")] {
             assert_eq!(refused(admin.administrate(request).await), ErrorCode::Denied);
         }
-        admin.administrate(AdminRequest::UserEnable { name: "ana".into() }).await.unwrap();
+        admin.administrate(AdminRequest::UserEnable(wire::UserEnable { name: "ana".into() })).await.unwrap();
         admin.administrate(disable("admin")).await.unwrap();
         let ana = Person::login(&service, "ana").await;
         assert_eq!(refused(ana.administrate(demote("ana")).await), ErrorCode::Denied);
@@ -178,9 +179,9 @@ async fn two_administrators_cannot_take_the_role_from_each_other_at_the_same_tim
             let answers = at_once(rivals.into_iter().enumerate().map(|(n, (who, whom))| async move {
                 let name = whom.to_string();
                 let request = if (round >> n) % 2 == 0 {
-                    AdminRequest::UserRole { name, role: Role::User }
+                    AdminRequest::UserRole(wire::UserRole { name, role: Role::User })
                 } else {
-                    AdminRequest::UserDisable { name }
+                    AdminRequest::UserDisable(wire::UserDisable { name })
                 };
                 who.administrate(request).await
             }))
@@ -203,17 +204,25 @@ async fn i5_an_administrator_sets_a_password_and_the_old_one_and_its_sessions_ar
         let service = Service::start(1).await;
         let admin = service.admin().await;
         let ana = service.person("ana").await;
-        let set = |name: &str| AdminRequest::UserPassword {
-            name: name.into(),
-            password: Password("another password".into()),
+        let set = |name: &str| {
+            AdminRequest::UserPassword(wire::UserPassword {
+                name: name.into(),
+                password: Password("another password".into()),
+            })
         };
         admin.administrate(set("ana")).await.unwrap();
-        assert_eq!(refused(ana.ask_agent(AgentRequest::Whoami).await), ErrorCode::Unauthenticated);
+        assert_eq!(
+            refused(ana.ask_agent(AgentRequest::Whoami(wire::Whoami {})).await),
+            ErrorCode::Unauthenticated
+        );
         let old = Person::log_in(&ana.agent, &ana.nodes, "ana", PASSWORD).await;
         assert_eq!(refused(old), ErrorCode::Unauthenticated);
         Person::log_in(&ana.agent, &ana.nodes, "ana", "another password").await.unwrap();
         assert_eq!(refused(admin.administrate(set("nobody")).await), ErrorCode::NotFound);
-        admin.administrate(AdminRequest::UserDisable { name: "ana".into() }).await.unwrap();
+        admin
+            .administrate(AdminRequest::UserDisable(wire::UserDisable { name: "ana".into() }))
+            .await
+            .unwrap();
         let disabled = Person::log_in(&ana.agent, &ana.nodes, "ana", "another password").await;
         assert_eq!(refused(disabled), ErrorCode::Denied);
     })

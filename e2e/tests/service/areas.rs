@@ -217,11 +217,11 @@ async fn i10_twins_of_a_removal_and_of_a_restoration_do_it_once() {
         let added = at_once((0..4).map(|n| {
             let admin = admin.clone();
             let name = if n < 2 { "twin".to_string() } else { "TWIN".to_string() };
-            let request = wire::AdminRequest::AreaAdd {
+            let request = wire::AdminRequest::AreaAdd(wire::AreaAdd {
                 creation_id: if n < 2 { creation_id } else { Uuid::now_v7() },
                 name,
                 settings: wire::AreaSettings::default(),
-            };
+            });
             async move { admin.administrate(request).await }
         }))
         .await;

@@ -65,7 +65,7 @@ async fn i9_numbers_beyond_any_article_are_refused_and_harm_nobody() {
             );
             assert_eq!(refused(ana.mark(0, area, shown(number, 1)).await), ErrorCode::Invalid);
             assert_eq!(refused(ana.follow(0, vec![place(area, number)], 0).await), ErrorCode::Invalid);
-            let request = NodeRequest::Verify { area_id: area, after: number };
+            let request = NodeRequest::Verify(wire::Verify { area_id: area, after: number });
             assert_eq!(refused(ana.ask_node(0, request).await), ErrorCode::Invalid);
         }
         // The highest that is allowed waits like any other, and a post beside it is served.
@@ -127,12 +127,12 @@ async fn i9_requests_without_time_cost_no_connection() {
         let client = service.database.client().await;
         client.batch_execute("begin; lock table articles in access exclusive mode").await.unwrap();
         for remaining_ms in [0, 1, 24, 60, 60, 60] {
-            let body = RequestBody::Node(NodeRequest::Read {
+            let body = RequestBody::Node(NodeRequest::Read(wire::Read {
                 area_id: area,
                 from: ReadFrom::Start,
                 limit: 1,
                 shown: None,
-            });
+            }));
             let request = Request { request_id: Uuid::now_v7(), token: Some(ana.token), remaining_ms, body };
             let reply = wire::call(ana.nodes[0], &request, Duration::from_secs(10)).await.unwrap();
             assert_eq!(reply.result.unwrap_err().code, ErrorCode::Unavailable);

@@ -11,6 +11,7 @@ use gaceta_e2e::breaker::{Breaker, HOLD, LOSE, PASS, Plan, RESET, Target, Way};
 use gaceta_e2e::person::{Person, bodies};
 use gaceta_e2e::processes::event;
 use gaceta_e2e::service::Service;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -58,7 +59,8 @@ impl Scene {
     async fn ask(&mut self, body: RequestBody) -> ReplyBody {
         let tell = Tell::nobody();
         let deadline = Instant::now() + ANSWER_WAIT;
-        let ask = Ask { token: Some(self.ana.token), body: &body, deadline, tell: &tell };
+        let asker = Arc::default();
+        let ask = Ask { token: Some(self.ana.token), body: &body, deadline, asker: &asker, tell: &tell };
         race(&mut self.route, ask).await.unwrap_or_else(|failure| panic!("{failure}")).body
     }
 
@@ -71,8 +73,8 @@ impl Scene {
 
     async fn post(&mut self, body: &str) -> Seq {
         let post = Post { area_id: self.area, id: Uuid::now_v7(), body: body.into() };
-        match self.ask_node(NodeRequest::Post { posts: vec![post] }).await {
-            NodeReply::Posted { results } => results[0].as_ref().unwrap().seq,
+        match self.ask_node(NodeRequest::Post(wire::PostBatch { posts: vec![post] })).await {
+            NodeReply::Posted(wire::PostedBatch { results }) => results[0].as_ref().unwrap().seq,
             other => panic!("{other:?}"),
         }
     }
@@ -139,8 +141,10 @@ async fn i10_a_mark_cut_after_any_byte_moves_the_cursor_once() {
 impl Scene {
     async fn mark(&mut self, page: wire::Page) {
         let mark = wire::Mark { area_id: self.area, shown: gaceta_e2e::person::shown(&page) };
-        match self.ask_node(NodeRequest::MarkRead { marks: vec![mark] }).await {
-            NodeReply::Marked { cursors } => assert_eq!(cursors[0].as_ref().unwrap().cursor, page.upto),
+        match self.ask_node(NodeRequest::MarkRead(wire::MarkRead { marks: vec![mark] })).await {
+            NodeReply::Marked(wire::Marked { cursors }) => {
+                assert_eq!(cursors[0].as_ref().unwrap().cursor, page.upto)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -155,8 +159,9 @@ async fn i10_subscribing_cut_after_any_byte_is_one_subscription() {
             // Asked first: what was cut off in the last round may still arrive after the end of its subscription.
             let generation = generation(scene).await;
             scene.ana.unsubscribe(1, area_id).await.unwrap();
-            match scene.ask_node(NodeRequest::Subscribe { area_id, from_start: false }).await {
-                NodeReply::Subscribed { cursor: 0, .. } => {}
+            match scene.ask_node(NodeRequest::Subscribe(wire::Subscribe { area_id, from_start: false })).await
+            {
+                NodeReply::Subscribed(wire::Subscribed { cursor: 0, .. }) => {}
                 other => panic!("{when}: {other:?}"),
             }
             let again = scene.ana.subscription(area_id).await.generation;
@@ -179,8 +184,8 @@ async fn i10_a_delete_cut_after_any_byte_deletes_that_article_and_no_other() {
         .at_every_byte(async |scene, when| {
             let seq = scene.ana.post(area_id, "to go").await.unwrap();
             scene.ana.post(area_id, "to stay").await.unwrap();
-            match scene.ask_node(NodeRequest::Delete { area_id, seq }).await {
-                NodeReply::Deleted { .. } => deleted.push(seq),
+            match scene.ask_node(NodeRequest::Delete(wire::Delete { area_id, seq })).await {
+                NodeReply::Deleted(_) => deleted.push(seq),
                 other => panic!("{when}: {other:?}"),
             }
         })
@@ -198,9 +203,9 @@ async fn i10_where_cut_after_any_byte_is_answered() {
     let area = scene.area;
     scene
         .at_every_byte(async |scene, when| {
-            let request = AgentRequest::Where { areas: vec!["news".into()] };
+            let request = AgentRequest::Where(wire::Where { areas: vec!["news".into()] });
             match scene.ask(RequestBody::Agent(request)).await {
-                ReplyBody::Agent(AgentReply::Located { areas, nodes }) => {
+                ReplyBody::Agent(AgentReply::Located(wire::Located { areas, nodes })) => {
                     assert_eq!((areas[0].area_id, nodes.len()), (area, 2), "{when}");
                 }
                 other => panic!("{when}: {other:?}"),

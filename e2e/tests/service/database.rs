@@ -162,7 +162,7 @@ async fn i1_i3_postgresql_restarts_under_load_and_nothing_acknowledged_is_lost_o
             kept.iter().map(|(seq, id)| Seen::Article(area, *seq, id.to_string())).collect();
         assert_eq!(seen, expected, "and the follower saw each once, in order");
         // The agent is back, too, without anybody's help.
-        reader.ask_agent(AgentRequest::Whoami).await.unwrap();
+        reader.ask_agent(AgentRequest::Whoami(wire::Whoami {})).await.unwrap();
         assert!(
             reader.verify(1, area).await.unwrap().iter().all(|state| *state == wire::VerifiedState::Kept)
         );
@@ -185,7 +185,7 @@ async fn i9_without_a_database_every_request_is_answered_unavailable_in_time() {
         for _ in 0..3 {
             let started = Instant::now();
             let post = ana.post_as(0, area, id, "later").await.unwrap_err();
-            let whoami = ana.ask_agent(AgentRequest::Whoami).await.unwrap_err();
+            let whoami = ana.ask_agent(AgentRequest::Whoami(wire::Whoami {})).await.unwrap_err();
             assert_eq!((post.code, whoami.code), (ErrorCode::Unavailable, ErrorCode::Unavailable));
             assert!(started.elapsed() < ANSWER_MAX, "{:?}", started.elapsed());
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
+use wire::frame::Header;
 use wire::limits::{AREAS_PER_REQUEST_MAX, BODY_BYTES_MAX, NODE_REQUEST_BYTES_MAX, POSTS_PER_REQUEST_MAX};
 use wire::{
     AreaId, ErrorCode, ErrorReply, FollowArea, Mark, NodeReply, NodeRequest, Post, Reply, Request,
@@ -37,7 +38,7 @@ async fn impatient(configure: impl Fn(&mut node::Config)) -> (Service, Person, A
 
 fn whole_frame(person: &Person, area_id: AreaId) -> Vec<u8> {
     let post = Post { area_id, id: Uuid::now_v7(), body: "x".repeat(40_000) };
-    let body = RequestBody::Node(NodeRequest::Post { posts: vec![post] });
+    let body = RequestBody::Node(NodeRequest::Post(wire::PostBatch { posts: vec![post] }));
     frame::encode(&Request {
         request_id: Uuid::now_v7(),
         token: Some(person.token),
@@ -55,9 +56,9 @@ async fn answer(mut stream: TcpStream) -> Option<ErrorReply> {
         return None;
     }
     let header = bytes[..frame::HEADER_BYTES].try_into().unwrap();
-    let length = frame::body_bytes(&header, wire::limits::REPLY_BYTES_MAX).unwrap();
+    let header = Header::read(&header, wire::limits::REPLY_BYTES_MAX, &frame::VERSIONS).unwrap();
     let body = &bytes[frame::HEADER_BYTES..];
-    assert_eq!(body.len(), length);
+    assert_eq!(body.len(), header.body_bytes);
     let reply: Reply = frame::decode(body).unwrap();
     Some(reply.result.unwrap_err())
 }
@@ -283,12 +284,14 @@ async fn i9_articles_batches_and_lists_of_areas_have_limits() {
         assert_eq!(numbers, (4..4 + POSTS_PER_REQUEST_MAX as i64).collect::<Vec<_>>());
 
         let shown = Shown { from: 1, upto: 1, generation: 1, reading_id: Uuid::now_v7() };
-        let marks = |ids: Vec<i64>| NodeRequest::MarkRead {
-            marks: ids.into_iter().map(|id| Mark { area_id: AreaId(id), shown }).collect(),
+        let marks = |ids: Vec<i64>| {
+            NodeRequest::MarkRead(wire::MarkRead {
+                marks: ids.into_iter().map(|id| Mark { area_id: AreaId(id), shown }).collect(),
+            })
         };
         let follow = |ids: Vec<i64>| {
             let place = |id| FollowArea { area_id: AreaId(id), after: 0, shown: Some(shown) };
-            NodeRequest::Follow { areas: ids.into_iter().map(place).collect(), wait_ms: 0 }
+            NodeRequest::Follow(wire::Follow { areas: ids.into_iter().map(place).collect(), wait_ms: 0 })
         };
         let many = AREAS_PER_REQUEST_MAX as i64;
         for (ids, expected) in [
@@ -299,13 +302,14 @@ async fn i9_articles_batches_and_lists_of_areas_have_limits() {
             assert_eq!(refused(ana.ask_node(0, marks(ids.clone())).await), expected);
             assert_eq!(refused(ana.ask_node(0, follow(ids)).await), expected);
         }
-        let NodeReply::Marked { cursors } = ana.ask_node(0, marks((1..=many).collect())).await.unwrap()
+        let NodeReply::Marked(wire::Marked { cursors }) =
+            ana.ask_node(0, marks((1..=many).collect())).await.unwrap()
         else {
             panic!()
         };
         assert_eq!((cursors.len(), cursors.iter().filter(|cursor| cursor.is_ok()).count()), (1_000, 1));
         let reply = ana.ask_node(0, follow((1..=many).collect())).await.unwrap();
-        let NodeReply::Followed { pages, ended } = reply else { panic!() };
+        let NodeReply::Followed(wire::Followed { pages, ended }) = reply else { panic!() };
         assert_eq!((pages.len(), ended.len()), (1, 999));
     })
     .await;

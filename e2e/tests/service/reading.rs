@@ -59,8 +59,12 @@ async fn i3_a_page_acknowledges_the_one_before_and_undo_takes_back_the_whole_rea
         let mut acknowledge = None;
         let mut seen = vec![];
         for request in 0..3 {
-            let read =
-                NodeRequest::Read { area_id: area, from: ReadFrom::Unread, limit: 3, shown: acknowledge };
+            let read = NodeRequest::Read(wire::Read {
+                area_id: area,
+                from: ReadFrom::Unread,
+                limit: 3,
+                shown: acknowledge,
+            });
             let NodeReply::Page(page) = ana.ask_node(request % 2, read).await.unwrap() else { panic!() };
             assert_eq!(page.cursor, page.from - 1, "unread begins after what was acknowledged just now");
             acknowledge =
@@ -83,7 +87,12 @@ async fn i3_a_page_acknowledges_the_one_before_and_undo_takes_back_the_whole_rea
         let moved = ana.mark(1, area, late).await.unwrap();
         assert_eq!((moved.cursor, moved.generation), (0, 2));
         let acknowledge = Some(late);
-        let read = NodeRequest::Read { area_id: area, from: ReadFrom::Unread, limit: 3, shown: acknowledge };
+        let read = NodeRequest::Read(wire::Read {
+            area_id: area,
+            from: ReadFrom::Unread,
+            limit: 3,
+            shown: acknowledge,
+        });
         let NodeReply::Page(page) = ana.ask_node(0, read).await.unwrap() else { panic!() };
         assert_eq!((page.from, page.cursor, page.generation), (1, 0, 2));
         let place = wire::FollowArea { area_id: area, after: 0, shown: acknowledge };

@@ -16,7 +16,7 @@ use wire::{
 fn already(reply: AgentReply) -> bool {
     match reply {
         AgentReply::LoggedIn(logged_in) => logged_in.already,
-        AgentReply::AreaChanged { already, .. } => already,
+        AgentReply::AreaChanged(wire::AreaChanged { already, .. }) => already,
         other => done(other).unwrap(),
     }
 }
@@ -31,7 +31,8 @@ async fn changes_once(person: &Person, request: AgentRequest) {
 
 async fn register(service: &Service, name: &str, password: &str) -> Answer<(i64, bool)> {
     let password = Password(password.into());
-    let request = AgentRequest::Register { name: name.into(), password, label: "test".into() };
+    let request =
+        AgentRequest::Register(wire::Register { name: name.into(), password, label: "test".into() });
     match call(service.agent.address, None, RequestBody::Agent(request)).await? {
         ReplyBody::Agent(AgentReply::LoggedIn(logged_in)) => Ok((logged_in.session_id, logged_in.already)),
         other => panic!("{other:?}"),
@@ -81,19 +82,20 @@ async fn i10_sessions() {
         let service = Service::start(0).await;
         let ana = service.person("ana").await;
         let phone = ana.other_device().await;
-        changes_once(&ana, AgentRequest::EndSession { session_id: phone.session_id }).await;
+        changes_once(&ana, AgentRequest::EndSession(wire::EndSession { session_id: phone.session_id })).await;
         let bob = service.person("bob").await;
-        let foreign = AgentRequest::EndSession { session_id: bob.session_id };
+        let foreign = AgentRequest::EndSession(wire::EndSession { session_id: bob.session_id });
         assert_eq!(refused(ana.ask_agent(foreign).await), ErrorCode::NotFound);
-        changes_once(&bob, AgentRequest::Logout).await;
+        changes_once(&bob, AgentRequest::Logout(wire::Logout {})).await;
         // One's own session, by its number.
         let tablet = ana.other_device().await;
-        changes_once(&tablet, AgentRequest::EndSession { session_id: tablet.session_id }).await;
-        let other = AgentRequest::EndSession { session_id: ana.session_id };
+        changes_once(&tablet, AgentRequest::EndSession(wire::EndSession { session_id: tablet.session_id }))
+            .await;
+        let other = AgentRequest::EndSession(wire::EndSession { session_id: ana.session_id });
         assert_eq!(refused(tablet.ask_agent(other).await), ErrorCode::Unauthenticated, "no other one's");
         for sessions in [1, 0, 0] {
-            let reply = ana.ask_agent(AgentRequest::EndAllSessions).await.unwrap();
-            assert_eq!(reply, AgentReply::Ended { sessions });
+            let reply = ana.ask_agent(AgentRequest::EndAllSessions(wire::EndAllSessions {})).await.unwrap();
+            assert_eq!(reply, AgentReply::Ended(wire::Ended { sessions }));
         }
     })
     .await;
@@ -147,28 +149,38 @@ async fn i10_administration() {
         let once = |request| changes_once(&admin, AgentRequest::Admin(request));
         let ana = || "ana".to_string();
         let password = || Password("another password".into());
-        once(AdminRequest::UserAdd { name: ana(), password: password(), role: Role::User }).await;
-        let other = AdminRequest::UserAdd { name: ana(), password: password(), role: Role::Admin };
-        assert_eq!(refused(admin.administrate(other).await), ErrorCode::Conflict, "another role");
+        once(AdminRequest::UserAdd(wire::UserAdd { name: ana(), password: password(), role: Role::User }))
+            .await;
         let other =
-            AdminRequest::UserAdd { name: ana(), password: Password(PASSWORD.into()), role: Role::User };
+            AdminRequest::UserAdd(wire::UserAdd { name: ana(), password: password(), role: Role::Admin });
+        assert_eq!(refused(admin.administrate(other).await), ErrorCode::Conflict, "another role");
+        let other = AdminRequest::UserAdd(wire::UserAdd {
+            name: ana(),
+            password: Password(PASSWORD.into()),
+            role: Role::User,
+        });
         assert_eq!(refused(admin.administrate(other).await), ErrorCode::Conflict, "another password");
-        once(AdminRequest::UserRole { name: ana(), role: Role::Admin }).await;
-        once(AdminRequest::UserRole { name: ana(), role: Role::User }).await;
-        once(AdminRequest::UserDisable { name: ana() }).await;
-        once(AdminRequest::UserEnable { name: ana() }).await;
+        once(AdminRequest::UserRole(wire::UserRole { name: ana(), role: Role::Admin })).await;
+        once(AdminRequest::UserRole(wire::UserRole { name: ana(), role: Role::User })).await;
+        once(AdminRequest::UserDisable(wire::UserDisable { name: ana() })).await;
+        once(AdminRequest::UserEnable(wire::UserEnable { name: ana() })).await;
         for _ in 0..2 {
             admin
-                .administrate(AdminRequest::UserPassword { name: ana(), password: password() })
+                .administrate(AdminRequest::UserPassword(wire::UserPassword {
+                    name: ana(),
+                    password: password(),
+                }))
                 .await
                 .unwrap();
         }
 
         let creation_id = Uuid::now_v7();
-        let add = |creation_id, name: &str| AdminRequest::AreaAdd {
-            creation_id,
-            name: name.into(),
-            settings: AreaSettings::default(),
+        let add = |creation_id, name: &str| {
+            AdminRequest::AreaAdd(wire::AreaAdd {
+                creation_id,
+                name: name.into(),
+                settings: AreaSettings::default(),
+            })
         };
         once(add(creation_id, "News")).await;
         let other = add(Uuid::now_v7(), "NEWS");
@@ -179,12 +191,12 @@ async fn i10_administration() {
             keep_for_s: Some(Keep::Limit(86_400)),
             keep_count: Some(Keep::Limit(100)),
         };
-        once(AdminRequest::AreaSet { name: "news".into(), settings }).await;
+        once(AdminRequest::AreaSet(wire::AreaSet { name: "news".into(), settings })).await;
         let settings = AreaSettings { keep_count: Some(Keep::Forever), ..AreaSettings::default() };
-        once(AdminRequest::AreaSet { name: "news".into(), settings }).await;
+        once(AdminRequest::AreaSet(wire::AreaSet { name: "news".into(), settings })).await;
         let area_id = service.admin().await.areas().await[0].area_id;
-        once(AdminRequest::AreaRemove { area_id }).await;
-        once(AdminRequest::AreaRestore { name: "news".into() }).await;
+        once(AdminRequest::AreaRemove(wire::AreaRemove { area_id })).await;
+        once(AdminRequest::AreaRestore(wire::AreaRestore { name: "news".into() })).await;
 
         let audit = admin.audit().await;
         for (action, times) in [
@@ -212,18 +224,18 @@ async fn i10_administrators_who_give_up_their_own_rights() {
         let admin = service.admin().await;
         for name in ["ana", "eva"] {
             service.person(name).await;
-            let promote = AdminRequest::UserRole { name: name.into(), role: Role::Admin };
+            let promote = AdminRequest::UserRole(wire::UserRole { name: name.into(), role: Role::Admin });
             changes_once(&admin, AgentRequest::Admin(promote)).await;
         }
         let ana = Person::login(&service, "ana").await;
-        let demote = AdminRequest::UserRole { name: "ana".into(), role: Role::User };
+        let demote = AdminRequest::UserRole(wire::UserRole { name: "ana".into(), role: Role::User });
         changes_once(&ana, AgentRequest::Admin(demote)).await;
-        let other = AdminRequest::UserRole { name: "eva".into(), role: Role::Admin };
+        let other = AdminRequest::UserRole(wire::UserRole { name: "eva".into(), role: Role::Admin });
         assert_eq!(refused(ana.administrate(other).await), ErrorCode::Denied, "of others it tells nothing");
         let eva = Person::login(&service, "eva").await;
-        let disable = AdminRequest::UserDisable { name: "eva".into() };
+        let disable = AdminRequest::UserDisable(wire::UserDisable { name: "eva".into() });
         changes_once(&eva, AgentRequest::Admin(disable)).await;
-        let other = AdminRequest::UserDisable { name: "ana".into() };
+        let other = AdminRequest::UserDisable(wire::UserDisable { name: "ana".into() });
         assert_eq!(refused(eva.administrate(other).await), ErrorCode::Unauthenticated);
     })
     .await;

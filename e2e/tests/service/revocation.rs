@@ -55,18 +55,24 @@ impl Revocation {
         let new = || Password("another password".into());
         let done = match self {
             Self::EndSession => {
-                other.ask_agent(AgentRequest::EndSession { session_id: victim.session_id }).await
+                other
+                    .ask_agent(AgentRequest::EndSession(wire::EndSession { session_id: victim.session_id }))
+                    .await
             }
-            Self::EndAllSessions => other.ask_agent(AgentRequest::EndAllSessions).await,
-            Self::Logout => victim.ask_agent(AgentRequest::Logout).await,
+            Self::EndAllSessions => {
+                other.ask_agent(AgentRequest::EndAllSessions(wire::EndAllSessions {})).await
+            }
+            Self::Logout => victim.ask_agent(AgentRequest::Logout(wire::Logout {})).await,
             Self::ChangePassword => {
                 let old = Password(PASSWORD.into());
-                other.ask_agent(AgentRequest::ChangePassword { old, new: new() }).await
+                other.ask_agent(AgentRequest::ChangePassword(wire::ChangePassword { old, new: new() })).await
             }
             Self::AdminPassword => {
-                admin.administrate(AdminRequest::UserPassword { name, password: new() }).await
+                admin
+                    .administrate(AdminRequest::UserPassword(wire::UserPassword { name, password: new() }))
+                    .await
             }
-            Self::Disable => admin.administrate(AdminRequest::UserDisable { name }).await,
+            Self::Disable => admin.administrate(AdminRequest::UserDisable(wire::UserDisable { name })).await,
         };
         done.unwrap();
     }
@@ -107,7 +113,9 @@ async fn i5_a_revoked_session_is_refused_everywhere_and_its_waiting_follower_get
             }
             // Ending all is repeatable with the token that it ended (I10), and says that there was none left.
             let requests = agent_requests().into_iter();
-            for request in requests.filter(|request| *request != AgentRequest::EndAllSessions) {
+            for request in
+                requests.filter(|request| *request != AgentRequest::EndAllSessions(wire::EndAllSessions {}))
+            {
                 let answer = victim.ask_agent(request.clone()).await;
                 assert_eq!(refused(answer), ErrorCode::Unauthenticated, "{way:?}: {request:?}");
             }
@@ -252,8 +260,7 @@ async fn i5_an_ended_subscription_ends_for_its_followers_and_the_other_areas_go_
         let (pages, ended) = on_phone.await.unwrap().unwrap();
         assert_eq!((pages[0].articles[0].body.as_str(), ended.len()), ("second", 0));
         for request in node_requests(news) {
-            if matches!(request, wire::NodeRequest::Subscribe { .. } | wire::NodeRequest::Unsubscribe { .. })
-            {
+            if matches!(request, wire::NodeRequest::Subscribe(_) | wire::NodeRequest::Unsubscribe(_)) {
                 continue;
             }
             assert_eq!(refusal(ana.ask_node(1, request.clone()).await), ErrorCode::Denied, "{request:?}");

@@ -27,21 +27,23 @@ async fn servers_tell_how_they_are_to_who_is_logged_in_and_soon_when_the_databas
         let cluster = db::testing::own_cluster().await;
         let mut service = Service::start_with(cluster.database().await, 2, |_| {}).await;
         let ana = service.person("ana").await;
-        match ana.ask_agent(AgentRequest::Status).await.unwrap() {
-            AgentReply::Status { server, nodes_live: 2, nodes: 2 } => check(&server),
+        match ana.ask_agent(AgentRequest::Status(wire::Status {})).await.unwrap() {
+            AgentReply::Status(wire::AgentStatus { server, nodes_live: 2, nodes: 2 }) => check(&server),
             other => panic!("{other:?}"),
         }
         for node in [0, 1] {
-            match ana.ask_node(node, NodeRequest::Status).await.unwrap() {
-                NodeReply::Status { server, draining: false, .. } => check(&server),
+            match ana.ask_node(node, NodeRequest::Status(wire::Status {})).await.unwrap() {
+                NodeReply::Status(wire::NodeStatus { server, draining: false, .. }) => check(&server),
                 other => panic!("{other:?}"),
             }
         }
-        let stranger = call(service.nodes[0].address, None, RequestBody::Node(NodeRequest::Status)).await;
+        let stranger =
+            call(service.nodes[0].address, None, RequestBody::Node(NodeRequest::Status(wire::Status {})))
+                .await;
         assert_eq!(refused(stranger), ErrorCode::Unauthenticated);
         service.nodes[1].stop().await;
-        match ana.ask_agent(AgentRequest::Status).await.unwrap() {
-            AgentReply::Status { nodes_live: 1, nodes: 1, .. } => {}
+        match ana.ask_agent(AgentRequest::Status(wire::Status {})).await.unwrap() {
+            AgentReply::Status(wire::AgentStatus { nodes_live: 1, nodes: 1, .. }) => {}
             other => panic!("{other:?}"),
         }
 
@@ -55,8 +57,8 @@ async fn servers_tell_how_they_are_to_who_is_logged_in_and_soon_when_the_databas
                 }
             }
             let asked = Instant::now();
-            let agent = ana.ask_agent(AgentRequest::Status).await;
-            let node = ana.ask_node(0, NodeRequest::Status).await;
+            let agent = ana.ask_agent(AgentRequest::Status(wire::Status {})).await;
+            let node = ana.ask_node(0, NodeRequest::Status(wire::Status {})).await;
             let codes = (agent.unwrap_err().code, node.unwrap_err().code);
             assert_eq!(codes, (ErrorCode::Unavailable, ErrorCode::Unavailable));
             assert!(asked.elapsed() < 2 * ANSWER_MAX, "{:?}", asked.elapsed());

@@ -88,10 +88,10 @@ async fn i10_twins_of_what_administrators_do() {
         service.person("bob").await;
         let name = || "bob".to_string();
         for request in [
-            AdminRequest::UserRole { name: name(), role: Role::Admin },
-            AdminRequest::UserDisable { name: name() },
-            AdminRequest::UserEnable { name: name() },
-            AdminRequest::UserRole { name: name(), role: Role::User },
+            AdminRequest::UserRole(wire::UserRole { name: name(), role: Role::Admin }),
+            AdminRequest::UserDisable(wire::UserDisable { name: name() }),
+            AdminRequest::UserEnable(wire::UserEnable { name: name() }),
+            AdminRequest::UserRole(wire::UserRole { name: name(), role: Role::User }),
         ] {
             let asking = |_| {
                 let (admin, request) = (admin.clone(), request.clone());

@@ -61,7 +61,7 @@ async fn i9_verify_comes_in_pages() {
         let mut after = 0;
         let mut pages = 0;
         while after < NUMBERS {
-            let request = NodeRequest::Verify { area_id: area, after };
+            let request = NodeRequest::Verify(wire::Verify { area_id: area, after });
             let NodeReply::Verified(page) = ana.ask_node(0, request).await.unwrap() else { panic!() };
             assert_eq!((page.from, page.last_seq), (after + 1, NUMBERS));
             assert!(page.states.iter().all(|state| *state == Kept));

@@ -1,221 +1,316 @@
 //! What nodes are asked and answer: posts, pages, cursors, and followers.
 
-use super::{AreaId, NodeReport, Seq, ServerStatus};
-use crate::error::ErrorReply;
-use serde::{Deserialize, Serialize};
+use super::{AreaId, ErrorReply, NodeReport, Seq, ServerStatus, Status};
 use uuid::Uuid;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum NodeRequest {
+closed! {
+    pub enum NodeRequest {
+        Check(Check),
+        Subscribe(Subscribe),
+        Unsubscribe(Unsubscribe),
+        Post(PostBatch),
+        Delete(Delete),
+        Read(Read),
+        MarkRead(MarkRead),
+        CatchUp(CatchUp),
+        Undo(Undo),
+        Follow(Follow),
+        Verify(Verify),
+        Status(Status),
+        Report(Report),
+    }
+}
+
+record! {
     /// A health check by an agent; needs no session and tells only what is public.
-    Check,
+    pub struct Check {}
+}
+
+record! {
     /// At the head, or before the first kept article with `from_start`.
-    Subscribe {
-        area_id: AreaId,
-        from_start: bool,
-    },
-    Unsubscribe {
-        area_id: AreaId,
-    },
+    pub struct Subscribe {
+        pub area_id: AreaId,
+        pub from_start: bool,
+    }
+}
+
+record! {
+    pub struct Unsubscribe {
+        pub area_id: AreaId,
+    }
+}
+
+record! {
     /// Each is answered by itself: one bad post never fails its neighbours.
-    Post {
-        posts: Vec<Post>,
-    },
+    pub struct PostBatch {
+        pub posts: Vec<Post>,
+    }
+}
+
+record! {
     /// One's own article.
-    Delete {
-        area_id: AreaId,
-        seq: Seq,
-    },
+    pub struct Delete {
+        pub area_id: AreaId,
+        pub seq: Seq,
+    }
+}
+
+record! {
     /// `shown` acknowledges the page before, in the same round trip.
-    Read {
-        area_id: AreaId,
-        from: ReadFrom,
-        limit: u32,
-        shown: Option<Shown>,
-    },
-    MarkRead {
-        marks: Vec<Mark>,
-    },
+    pub struct Read {
+        pub area_id: AreaId,
+        pub from: ReadFrom,
+        pub limit: u32,
+        pub shown: Option<Shown>,
+    }
+}
+
+record! {
+    pub struct MarkRead {
+        pub marks: Vec<Mark>,
+    }
+}
+
+record! {
     /// Sets the cursor to the head. `operation_id` makes a repeat harmless (I10).
-    CatchUp {
-        area_id: AreaId,
-        operation_id: Uuid,
-    },
+    pub struct CatchUp {
+        pub area_id: AreaId,
+        pub operation_id: Uuid,
+    }
+}
+
+record! {
     /// Takes back the last read or catch-up, once.
-    Undo {
-        area_id: AreaId,
-        operation_id: Uuid,
-    },
+    pub struct Undo {
+        pub area_id: AreaId,
+        pub operation_id: Uuid,
+    }
+}
+
+record! {
     /// Long poll: answers at once if there is something after the given places, else waits up to `wait_ms`.
-    Follow {
-        areas: Vec<FollowArea>,
-        wait_ms: u32,
-    },
+    pub struct Follow {
+        pub areas: Vec<FollowArea>,
+        pub wait_ms: u32,
+    }
+}
+
+record! {
     /// The state of each number after `after`, so that a reader can prove that nothing is missing.
-    Verify {
-        area_id: AreaId,
-        after: Seq,
-    },
-    /// How this node is, for whoever wants to know what is wrong. Answered within a second or so.
-    Status,
+    pub struct Verify {
+        pub area_id: AreaId,
+        pub after: Seq,
+    }
+}
+
+record! {
     /// The leader's check, once a second. Its token is the service's own (`service.check_token` in the database), so that
     /// no stranger can make a node believe that it is being checked.
-    Report,
+    pub struct Report {}
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Post {
-    pub area_id: AreaId,
-    /// Made and saved by the client before it first sends; makes the post repeatable for ever (I1).
-    pub id: Uuid,
-    pub body: String,
+record! {
+    pub struct Post {
+        pub area_id: AreaId,
+        /// Made and saved by the client before it first sends; makes the post repeatable for ever (I1).
+        pub id: Uuid,
+        pub body: String,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReadFrom {
-    /// After the cursor.
-    Unread,
-    /// At the first kept article.
-    Start,
-    /// After this number.
-    After(Seq),
+choice! {
+    pub enum ReadFrom {
+        /// After the cursor.
+        Unread = 0,
+        /// At the first kept article.
+        Start = 1,
+        /// After this number.
+        After(Seq) = 2,
+    }
 }
 
-/// What a reader has shown without a gap: the numbers `from..=upto`. The cursor moves to `upto` only if nothing lies
-/// between it and `from`, only upwards, and only while `generation` is still the subscription's (I3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    pub from: Seq,
-    pub upto: Seq,
-    pub generation: i64,
-    /// One for a whole `read` or `follow` command: undo takes back all of it.
-    pub reading_id: Uuid,
+record! {
+    /// What a reader has shown without a gap: the numbers `from..=upto`. The cursor moves to `upto` only if nothing lies
+    /// between it and `from`, only upwards, and only while `generation` is still the subscription's (I3).
+    #[derive(Copy, Eq)]
+    pub struct Shown {
+        pub from: Seq,
+        pub upto: Seq,
+        pub generation: i64,
+        /// One for a whole `read` or `follow` command: undo takes back all of it.
+        pub reading_id: Uuid,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Mark {
-    pub area_id: AreaId,
-    pub shown: Shown,
+record! {
+    pub struct Mark {
+        pub area_id: AreaId,
+        pub shown: Shown,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FollowArea {
-    pub area_id: AreaId,
-    /// The reply begins at the number after this one.
-    pub after: Seq,
-    pub shown: Option<Shown>,
+record! {
+    pub struct FollowArea {
+        pub area_id: AreaId,
+        /// The reply begins at the number after this one.
+        pub after: Seq,
+        pub shown: Option<Shown>,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum NodeReply {
-    Checked(NodeStatus),
-    Subscribed {
-        cursor: Seq,
-        already: bool,
-    },
-    Unsubscribed {
-        already: bool,
-    },
+closed! {
+    pub enum NodeReply {
+        Checked(Checked),
+        Subscribed(Subscribed),
+        Unsubscribed(Unsubscribed),
+        Posted(PostedBatch),
+        Deleted(Deleted),
+        Page(Page),
+        Marked(Marked),
+        CursorMoved(CursorMoved),
+        Followed(Followed),
+        Verified(VerifyPage),
+        Status(NodeStatus),
+        Reported(NodeReport),
+    }
+}
+
+record! {
+    pub struct Subscribed {
+        pub cursor: Seq,
+        pub already: bool,
+    }
+}
+
+record! {
+    pub struct Unsubscribed {
+        pub already: bool,
+    }
+}
+
+record! {
     /// One result for each post, in the same order.
-    Posted {
-        results: Vec<Result<Posted, ErrorReply>>,
-    },
-    Deleted {
-        already: bool,
-    },
-    Page(Page),
+    pub struct PostedBatch {
+        pub results: Vec<Result<Posted, ErrorReply>>,
+    }
+}
+
+record! {
+    pub struct Deleted {
+        pub already: bool,
+    }
+}
+
+record! {
     /// The cursors as they are now, in the order of the marks; an area that is gone keeps its place with an error.
-    Marked {
-        cursors: Vec<Result<Cursor, ErrorReply>>,
-    },
-    CursorMoved {
-        cursor: Cursor,
-        already: bool,
-    },
+    pub struct Marked {
+        pub cursors: Vec<Result<Cursor, ErrorReply>>,
+    }
+}
+
+record! {
+    pub struct CursorMoved {
+        pub cursor: Cursor,
+        pub already: bool,
+    }
+}
+
+record! {
     /// Empty when the wait ended with nothing new.
-    Followed {
-        pages: Vec<Page>,
-        ended: Vec<FollowEnded>,
-    },
-    Verified(VerifyPage),
-    Status {
-        server: ServerStatus,
-        node_id: Uuid,
-        draining: bool,
-    },
-    Reported(NodeReport),
+    pub struct Followed {
+        pub pages: Vec<Page>,
+        pub ended: Vec<FollowEnded>,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeStatus {
-    pub node_id: Uuid,
-    pub version: String,
-    pub draining: bool,
+record! {
+    pub struct NodeStatus {
+        pub server: ServerStatus,
+        pub node_id: Uuid,
+        pub draining: bool,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    pub seq: Seq,
-    pub duplicate: bool,
+record! {
+    pub struct Checked {
+        pub node_id: Uuid,
+        pub version: String,
+        pub draining: bool,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    pub cursor: Seq,
-    pub generation: i64,
-    pub unread: i64,
+record! {
+    #[derive(Copy, Eq)]
+    pub struct Posted {
+        pub seq: Seq,
+        pub duplicate: bool,
+    }
 }
 
-/// An account of every number in `from..=upto`: it is an article, or in `deleted`, or at most `expired_through`.
-/// Empty when `upto < from`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Page {
-    pub area_id: AreaId,
-    pub from: Seq,
-    pub upto: Seq,
-    pub generation: i64,
-    pub cursor: Seq,
-    pub last_seq: Seq,
-    pub expired_through: Seq,
-    pub articles: Vec<Article>,
-    pub deleted: Vec<Seq>,
-    /// There is something after `upto` already.
-    pub more: bool,
+record! {
+    #[derive(Copy, Eq)]
+    pub struct Cursor {
+        pub cursor: Seq,
+        pub generation: i64,
+        pub unread: i64,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Article {
-    pub seq: Seq,
-    pub id: Uuid,
-    pub author: String,
-    pub posted_at_us: i64,
-    pub body: String,
+record! {
+    /// An account of every number in `from..=upto`: it is an article, or in `deleted`, or at most `expired_through`.
+    /// Empty when `upto < from`.
+    pub struct Page {
+        pub area_id: AreaId,
+        pub from: Seq,
+        pub upto: Seq,
+        pub generation: i64,
+        pub cursor: Seq,
+        pub last_seq: Seq,
+        pub expired_through: Seq,
+        pub articles: Vec<Article>,
+        pub deleted: Vec<Seq>,
+        /// There is something after `upto` already.
+        pub more: bool,
+    }
 }
 
-/// An area that a follower gets no more: removed, or unsubscribed. The others go on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FollowEnded {
-    pub area_id: AreaId,
-    pub error: ErrorReply,
+record! {
+    pub struct Article {
+        pub seq: Seq,
+        pub id: Uuid,
+        pub author: String,
+        pub posted_at_us: i64,
+        pub body: String,
+    }
 }
 
-/// The states of `from..`, one for each number, in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VerifyPage {
-    pub from: Seq,
-    pub states: Vec<VerifiedState>,
-    pub last_seq: Seq,
-    pub expired_through: Seq,
+record! {
+    /// An area that a follower gets no more: removed, or unsubscribed. The others go on.
+    pub struct FollowEnded {
+        pub area_id: AreaId,
+        pub error: ErrorReply,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum VerifiedState {
-    /// There, and its body hashes to what was acknowledged.
-    Kept,
-    Deleted,
-    Expired,
-    /// No row of this number: I2 is broken.
-    Missing,
-    /// The body is not the one that was acknowledged, or its time does not rise with its number.
-    Damaged,
+record! {
+    /// The states of `from..`, one for each number, in order.
+    pub struct VerifyPage {
+        pub from: Seq,
+        pub states: Vec<VerifiedState>,
+        pub last_seq: Seq,
+        pub expired_through: Seq,
+    }
+}
+
+value! {
+    pub enum VerifiedState {
+        /// There, and its body hashes to what was acknowledged.
+        Kept = "kept",
+        Deleted = "deleted",
+        Expired = "expired",
+        /// No row of this number: I2 is broken.
+        Missing = "missing",
+        /// The body is not the one that was acknowledged, or its time does not rise with its number.
+        Damaged = "damaged",
+    }
 }

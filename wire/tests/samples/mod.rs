@@ -1,7 +1,7 @@
 //! At least one message of every variant, with every field set to something of its own, so that two fields that change
 //! places change the bytes. Used by the golden bytes and by what mistreats messages.
 //!
-//! A new variant does not compile until it stands in a list below, and `golden.rs` fails until it has a sample.
+//! `golden.rs` fails until a new variant has a sample, and a new field does not compile until it has a value here.
 
 #![allow(dead_code)] // not every test that has samples counts them
 
@@ -13,40 +13,6 @@ pub struct Sample<T> {
     pub name: String,
     pub message: T,
 }
-
-/// Names every variant of an enum, in the order of the wire, and gives the name of a value.
-macro_rules! variants {
-    ($function:ident, $all:ident, $type:ident: $($variant:ident)+) => {
-        pub const $all: &[&str] = &[$(stringify!($variant)),+];
-        pub fn $function(value: &$type) -> &'static str {
-            match value { $($type::$variant { .. } => stringify!($variant)),+ }
-        }
-    };
-}
-
-variants!(agent_request, AGENT_REQUESTS, AgentRequest:
-    Register Login Logout Whoami ChangePassword Sessions EndSession EndAllSessions Areas Subscriptions Where Admin
-    Announce Status);
-variants!(admin_request, ADMIN_REQUESTS, AdminRequest:
-    AreaAdd AreaSet AreaRemove AreaRestore AreaList ArticleRemove UserList UserAdd UserPassword UserRole UserDisable
-    UserEnable UserSessions Audit NodeList NodeDrain NodeResume AgentList Load SettingsList SettingsChange
-    SettingsStatus SettingsWatch);
-variants!(node_request, NODE_REQUESTS, NodeRequest:
-    Check Subscribe Unsubscribe Post Delete Read MarkRead CatchUp Undo Follow Verify Status Report);
-variants!(agent_reply, AGENT_REPLIES, AgentReply:
-    LoggedIn Done Whoami Sessions Ended Areas Subscriptions Located AreaChanged AreaList UserList Audit
-    Status NodeList NodeChanged AgentList Load Settings SettingsChanged SettingsStatus);
-variants!(node_reply, NODE_REPLIES, NodeReply:
-    Checked Subscribed Unsubscribed Posted Deleted Page Marked CursorMoved Followed Verified Status
-    Reported);
-variants!(error_code, ERROR_CODES, ErrorCode:
-    Invalid TooLarge Unauthenticated Denied NotFound Conflict Busy Unavailable Draining);
-variants!(role, ROLES, Role: User Admin);
-variants!(keep, KEEPS, Keep: Forever Limit Default);
-variants!(node_state, NODE_STATES, NodeState: Announced Live Out Left);
-variants!(server_kind, SERVER_KINDS, ServerKind: Agent Node);
-variants!(read_from, READ_FROMS, ReadFrom: Unread Start After);
-variants!(verified_state, VERIFIED_STATES, VerifiedState: Kept Deleted Expired Missing Damaged);
 
 const REQUEST_ID: Uuid = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001);
 const SOME_ID: Uuid = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0002);
@@ -65,13 +31,13 @@ fn password(text: &str) -> Password {
 pub fn requests() -> Vec<Sample<Request>> {
     let agent = agent_requests().into_iter().map(|(note, message)| {
         let name = match &message {
-            AgentRequest::Admin(request) => format!("request admin {}", admin_request(request)),
-            other => format!("request agent {}", agent_request(other)),
+            AgentRequest::Admin(request) => format!("request admin {}", request.variant()),
+            other => format!("request agent {}", other.variant()),
         };
         (name + note, RequestBody::Agent(message))
     });
     let node = node_requests().into_iter().map(|(note, message)| {
-        (format!("request node {}{note}", node_request(&message)), RequestBody::Node(message))
+        (format!("request node {}{note}", message.variant()), RequestBody::Node(message))
     });
     let with_token = |(name, body): (String, RequestBody)| {
         // These are asked before there is a session, or by a server that has none.
@@ -86,38 +52,41 @@ pub fn agent_requests() -> Vec<(&'static str, AgentRequest)> {
     let mut requests = vec![
         (
             "",
-            AgentRequest::Register {
+            AgentRequest::Register(Register {
                 name: "Ana".into(),
                 password: password("correct horse"),
                 label: "laptop".into(),
-            },
+            }),
         ),
         (
             "",
-            AgentRequest::Login {
+            AgentRequest::Login(Login {
                 name: "Ana".into(),
                 password: password("correct horse"),
                 label: "laptop".into(),
-            },
+            }),
         ),
-        ("", AgentRequest::Logout),
-        ("", AgentRequest::Whoami),
+        ("", AgentRequest::Logout(Logout {})),
+        ("", AgentRequest::Whoami(Whoami {})),
         (
             "",
-            AgentRequest::ChangePassword { old: password("correct horse"), new: password("battery staple") },
+            AgentRequest::ChangePassword(ChangePassword {
+                old: password("correct horse"),
+                new: password("battery staple"),
+            }),
         ),
-        ("", AgentRequest::Sessions),
-        ("", AgentRequest::EndSession { session_id: 300 }),
-        ("", AgentRequest::EndAllSessions),
-        (" (first page)", AgentRequest::Areas { after: None }),
-        (" (next page)", AgentRequest::Areas { after: Some("news".into()) }),
-        ("", AgentRequest::Subscriptions { after: Some("Año nuevo".into()) }),
-        ("", AgentRequest::Where { areas: vec!["news".into(), "weather".into()] }),
-        (" (any node)", AgentRequest::Where { areas: vec![] }),
+        ("", AgentRequest::Sessions(Sessions {})),
+        ("", AgentRequest::EndSession(EndSession { session_id: 300 })),
+        ("", AgentRequest::EndAllSessions(EndAllSessions {})),
+        (" (first page)", AgentRequest::Areas(Areas { after: None })),
+        (" (next page)", AgentRequest::Areas(Areas { after: Some("news".into()) })),
+        ("", AgentRequest::Subscriptions(Subscriptions { after: Some("Año nuevo".into()) })),
+        ("", AgentRequest::Where(Where { areas: vec!["news".into(), "weather".into()] })),
+        (" (any node)", AgentRequest::Where(Where { areas: vec![] })),
     ];
     requests.extend(admin_requests().into_iter().map(|(note, request)| (note, AgentRequest::Admin(request))));
-    requests.push(("", AgentRequest::Announce { node_id: SOME_ID }));
-    requests.push(("", AgentRequest::Status));
+    requests.push(("", AgentRequest::Announce(Announce { node_id: SOME_ID })));
+    requests.push(("", AgentRequest::Status(Status {})));
     requests
 }
 
@@ -130,55 +99,71 @@ pub fn admin_requests() -> Vec<(&'static str, AdminRequest)> {
     };
     let unchanged = AreaSettings { description: None, replicas: None, keep_for_s: None, keep_count: None };
     vec![
-        ("", AdminRequest::AreaAdd { creation_id: SOME_ID, name: "news".into(), settings: settings.clone() }),
-        ("", AdminRequest::AreaSet { name: "news".into(), settings }),
-        (" (nothing set)", AdminRequest::AreaSet { name: "news".into(), settings: unchanged.clone() }),
-        (
-            " (the service's default)",
-            AdminRequest::AreaSet {
-                name: "news".into(),
-                settings: AreaSettings { keep_for_s: Some(Keep::Default), ..unchanged },
-            },
-        ),
-        ("", AdminRequest::AreaRemove { area_id: AREA }),
-        ("", AdminRequest::AreaRestore { name: "news".into() }),
-        (" (first page)", AdminRequest::AreaList { after: None }),
-        (" (next page)", AdminRequest::AreaList { after: Some(AREA) }),
-        ("", AdminRequest::ArticleRemove { area: "news".into(), seq: 41 }),
-        ("", AdminRequest::UserList { after: Some("Ana".into()) }),
         (
             "",
-            AdminRequest::UserAdd {
+            AdminRequest::AreaAdd(AreaAdd {
+                creation_id: SOME_ID,
+                name: "news".into(),
+                settings: settings.clone(),
+            }),
+        ),
+        ("", AdminRequest::AreaSet(AreaSet { name: "news".into(), settings })),
+        (
+            " (nothing set)",
+            AdminRequest::AreaSet(AreaSet { name: "news".into(), settings: unchanged.clone() }),
+        ),
+        (
+            " (the service's default)",
+            AdminRequest::AreaSet(AreaSet {
+                name: "news".into(),
+                settings: AreaSettings { keep_for_s: Some(Keep::Default), ..unchanged },
+            }),
+        ),
+        ("", AdminRequest::AreaRemove(AreaRemove { area_id: AREA })),
+        ("", AdminRequest::AreaRestore(AreaRestore { name: "news".into() })),
+        (" (first page)", AdminRequest::AreaList(AreaList { after: None })),
+        (" (next page)", AdminRequest::AreaList(AreaList { after: Some(AREA) })),
+        ("", AdminRequest::ArticleRemove(ArticleRemove { area: "news".into(), seq: 41 })),
+        ("", AdminRequest::UserList(UserList { after: Some("Ana".into()) })),
+        (
+            "",
+            AdminRequest::UserAdd(UserAdd {
                 name: "Ben".into(),
                 password: password("correct horse"),
                 role: Role::Admin,
-            },
+            }),
         ),
-        ("", AdminRequest::UserPassword { name: "Ben".into(), password: password("correct horse") }),
-        (" (user)", AdminRequest::UserRole { name: "Ben".into(), role: Role::User }),
-        (" (admin)", AdminRequest::UserRole { name: "Ben".into(), role: Role::Admin }),
-        ("", AdminRequest::UserDisable { name: "Ben".into() }),
-        ("", AdminRequest::UserEnable { name: "Ben".into() }),
-        ("", AdminRequest::UserSessions { name: "Ben".into() }),
-        ("", AdminRequest::Audit { before: Some(1_000), limit: 50 }),
-        ("", AdminRequest::NodeList),
-        ("", AdminRequest::NodeDrain { node: "10.0.0.5:8005".into() }),
-        ("", AdminRequest::NodeResume { node: "0197".into() }),
-        ("", AdminRequest::AgentList),
-        ("", AdminRequest::Load { span_s: 600 }),
-        ("", AdminRequest::SettingsList),
         (
             "",
-            AdminRequest::SettingsChange {
+            AdminRequest::UserPassword(UserPassword {
+                name: "Ben".into(),
+                password: password("correct horse"),
+            }),
+        ),
+        (" (user)", AdminRequest::UserRole(UserRole { name: "Ben".into(), role: Role::User })),
+        (" (admin)", AdminRequest::UserRole(UserRole { name: "Ben".into(), role: Role::Admin })),
+        ("", AdminRequest::UserDisable(UserDisable { name: "Ben".into() })),
+        ("", AdminRequest::UserEnable(UserEnable { name: "Ben".into() })),
+        ("", AdminRequest::UserSessions(UserSessions { name: "Ben".into() })),
+        ("", AdminRequest::Audit(Audit { before: Some(1_000), limit: 50 })),
+        ("", AdminRequest::NodeList(NodeList {})),
+        ("", AdminRequest::NodeDrain(NodeDrain { node: "10.0.0.5:8005".into() })),
+        ("", AdminRequest::NodeResume(NodeResume { node: "0197".into() })),
+        ("", AdminRequest::AgentList(AgentList {})),
+        ("", AdminRequest::Load(LoadList { span_s: 600 })),
+        ("", AdminRequest::SettingsList(SettingsList {})),
+        (
+            "",
+            AdminRequest::SettingsChange(SettingsChange {
                 changes: vec![
                     SettingChange { name: "registration".into(), value: Some("closed".into()) },
                     SettingChange { name: "keep_count".into(), value: None },
                 ],
                 expected_version: Some(7),
-            },
+            }),
         ),
-        ("", AdminRequest::SettingsStatus),
-        ("", AdminRequest::SettingsWatch { version: 7, wait_ms: 25_000 }),
+        ("", AdminRequest::SettingsStatus(SettingsStatus {})),
+        ("", AdminRequest::SettingsWatch(SettingsWatch { version: 7, wait_ms: 25_000 })),
     ]
 }
 
@@ -189,71 +174,90 @@ fn shown() -> Shown {
 pub fn node_requests() -> Vec<(&'static str, NodeRequest)> {
     let post = |id, body: &str| Post { area_id: AREA, id, body: body.into() };
     vec![
-        ("", NodeRequest::Check),
-        ("", NodeRequest::Subscribe { area_id: AREA, from_start: true }),
-        ("", NodeRequest::Unsubscribe { area_id: AREA }),
-        ("", NodeRequest::Post { posts: vec![post(SOME_ID, "Hello")] }),
+        ("", NodeRequest::Check(Check {})),
+        ("", NodeRequest::Subscribe(Subscribe { area_id: AREA, from_start: true })),
+        ("", NodeRequest::Unsubscribe(Unsubscribe { area_id: AREA })),
+        ("", NodeRequest::Post(PostBatch { posts: vec![post(SOME_ID, "Hello")] })),
         (
             " (a batch)",
-            NodeRequest::Post { posts: vec![post(SOME_ID, "¡Hola! 日本"), post(OTHER_ID, "two\nlines")] },
+            NodeRequest::Post(PostBatch {
+                posts: vec![post(SOME_ID, "¡Hola! 日本"), post(OTHER_ID, "two\nlines")],
+            }),
         ),
-        ("", NodeRequest::Delete { area_id: AREA, seq: 41 }),
+        ("", NodeRequest::Delete(Delete { area_id: AREA, seq: 41 })),
         (
             " (unread)",
-            NodeRequest::Read { area_id: AREA, from: ReadFrom::Unread, limit: 100, shown: Some(shown()) },
+            NodeRequest::Read(Read {
+                area_id: AREA,
+                from: ReadFrom::Unread,
+                limit: 100,
+                shown: Some(shown()),
+            }),
         ),
-        (" (start)", NodeRequest::Read { area_id: AREA, from: ReadFrom::Start, limit: 1_000, shown: None }),
-        (" (after)", NodeRequest::Read { area_id: AREA, from: ReadFrom::After(57), limit: 10, shown: None }),
-        ("", NodeRequest::MarkRead { marks: vec![Mark { area_id: AREA, shown: shown() }] }),
-        ("", NodeRequest::CatchUp { area_id: AREA, operation_id: SOME_ID }),
-        ("", NodeRequest::Undo { area_id: AREA, operation_id: OTHER_ID }),
+        (
+            " (start)",
+            NodeRequest::Read(Read { area_id: AREA, from: ReadFrom::Start, limit: 1_000, shown: None }),
+        ),
+        (
+            " (after)",
+            NodeRequest::Read(Read { area_id: AREA, from: ReadFrom::After(57), limit: 10, shown: None }),
+        ),
+        ("", NodeRequest::MarkRead(MarkRead { marks: vec![Mark { area_id: AREA, shown: shown() }] })),
+        ("", NodeRequest::CatchUp(CatchUp { area_id: AREA, operation_id: SOME_ID })),
+        ("", NodeRequest::Undo(Undo { area_id: AREA, operation_id: OTHER_ID })),
         (
             "",
-            NodeRequest::Follow {
+            NodeRequest::Follow(Follow {
                 areas: vec![
                     FollowArea { area_id: AREA, after: 57, shown: Some(shown()) },
                     FollowArea { area_id: AreaId(8), after: 0, shown: None },
                 ],
                 wait_ms: 25_000,
-            },
+            }),
         ),
-        ("", NodeRequest::Verify { area_id: AREA, after: 5_000 }),
-        ("", NodeRequest::Status),
-        ("", NodeRequest::Report),
+        ("", NodeRequest::Verify(Verify { area_id: AREA, after: 5_000 })),
+        ("", NodeRequest::Status(Status {})),
+        ("", NodeRequest::Report(Report {})),
         // Not that anybody asks for these: every width of an integer, and both signs.
-        (" (1 byte, the most)", NodeRequest::Verify { area_id: AreaId(125), after: -125 }),
-        (" (2 bytes)", NodeRequest::Verify { area_id: AreaId(126), after: -126 }),
-        (" (4 bytes)", NodeRequest::Verify { area_id: AreaId(32_768), after: -32_769 }),
-        (" (8 bytes)", NodeRequest::Verify { area_id: AreaId(i64::MAX), after: i64::MIN }),
+        (" (1 byte, the most)", NodeRequest::Verify(Verify { area_id: AreaId(125), after: -125 })),
+        (" (2 bytes)", NodeRequest::Verify(Verify { area_id: AreaId(126), after: -126 })),
+        (" (4 bytes)", NodeRequest::Verify(Verify { area_id: AreaId(32_768), after: -32_769 })),
+        (" (8 bytes)", NodeRequest::Verify(Verify { area_id: AreaId(i64::MAX), after: i64::MIN })),
     ]
 }
 
 pub fn replies() -> Vec<Sample<Reply>> {
     let sample = |name, result| Sample { name, message: Reply { request_id: REQUEST_ID, result } };
     let agent = agent_replies().into_iter().map(|(note, message)| {
-        sample(format!("reply agent {}{note}", agent_reply(&message)), Ok(ReplyBody::Agent(message)))
+        sample(format!("reply agent {}{note}", message.variant()), Ok(ReplyBody::Agent(message)))
     });
     let node = node_replies().into_iter().map(|(note, message)| {
-        sample(format!("reply node {}{note}", node_reply(&message)), Ok(ReplyBody::Node(message)))
+        sample(format!("reply node {}{note}", message.variant()), Ok(ReplyBody::Node(message)))
     });
-    let errors =
-        errors().into_iter().map(|error| sample(format!("error {}", error_code(&error.code)), Err(error)));
+    let errors = errors().into_iter().map(|error| sample(format!("error {}", error.code), Err(error)));
     agent.chain(node).chain(errors).collect()
 }
 
 pub fn errors() -> Vec<ErrorReply> {
-    let error = |code| ErrorReply { code, message: "why".into(), retry_after_ms: None };
+    let error = |code| ErrorReply::new(code, "why");
     vec![
-        error(ErrorCode::Invalid),
+        ErrorReply { versions: Some(Versions { min: 2, max: 3 }), ..error(ErrorCode::Invalid) },
         error(ErrorCode::TooLarge),
         error(ErrorCode::Unauthenticated),
         error(ErrorCode::Denied),
-        error(ErrorCode::NotFound),
-        error(ErrorCode::Conflict),
+        error(ErrorCode::NotFound).about(Noun::Area, "nwes"),
+        ErrorReply {
+            subjects: Noun::KNOWN.iter().map(|noun| subject(*noun)).collect(),
+            ..error(ErrorCode::Conflict)
+        },
         ErrorReply { retry_after_ms: Some(500), ..error(ErrorCode::Busy) },
         error(ErrorCode::Unavailable),
         error(ErrorCode::Draining),
     ]
+}
+
+fn subject(noun: Noun) -> Subject {
+    Subject { noun, name: "keep_count".into(), is_unknown: false, message: "it must be 1 or more".into() }
 }
 
 fn area_details() -> AreaDetails {
@@ -285,19 +289,19 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                 already: true,
             }),
         ),
-        ("", AgentReply::Done { already: true }),
+        ("", AgentReply::Done(Done { already: true })),
         (
             "",
-            AgentReply::Whoami {
+            AgentReply::Identified(Identified {
                 user: "Ana".into(),
                 role: Role::Admin,
                 session_id: 300,
                 service_id: OTHER_ID,
-            },
+            }),
         ),
         (
             "",
-            AgentReply::Sessions {
+            AgentReply::SessionsListed(SessionsListed {
                 sessions: vec![SessionSummary {
                     session_id: 300,
                     label: "laptop".into(),
@@ -306,12 +310,12 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     expires_at_us: AT_US + 2,
                     current: true,
                 }],
-            },
+            }),
         ),
-        ("", AgentReply::Ended { sessions: 3 }),
+        ("", AgentReply::Ended(Ended { sessions: 3 })),
         (
             "",
-            AgentReply::Areas {
+            AgentReply::AreasListed(AreasListed {
                 areas: vec![
                     AreaSummary {
                         area_id: AREA,
@@ -331,11 +335,11 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     },
                 ],
                 more: true,
-            },
+            }),
         ),
         (
             "",
-            AgentReply::Subscriptions {
+            AgentReply::SubscriptionsListed(SubscriptionsListed {
                 subscriptions: vec![SubscriptionSummary {
                     area_id: AREA,
                     name: "news".into(),
@@ -346,20 +350,20 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     expired_through: 12,
                 }],
                 more: false,
-            },
+            }),
         ),
         (
             "",
-            AgentReply::Located {
+            AgentReply::Located(Located {
                 areas: vec![AreaRef { area_id: AREA, name: "news".into() }],
                 nodes: vec!["10.0.0.1:8005".into(), "node-2:8005".into()],
-            },
+            }),
         ),
-        ("", AgentReply::AreaChanged { area: area_details(), already: false }),
-        ("", AgentReply::AreaList { areas: vec![area_details()], more: true }),
+        ("", AgentReply::AreaChanged(AreaChanged { area: area_details(), already: false })),
+        ("", AgentReply::AreaDetailsListed(AreaDetailsListed { areas: vec![area_details()], more: true })),
         (
             "",
-            AgentReply::UserList {
+            AgentReply::UsersListed(UsersListed {
                 users: vec![UserSummary {
                     name: "Ben".into(),
                     role: Role::User,
@@ -368,11 +372,11 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     sessions: 2,
                 }],
                 more: false,
-            },
+            }),
         ),
         (
             "",
-            AgentReply::Audit {
+            AgentReply::AuditListed(AuditListed {
                 entries: vec![AuditEntry {
                     audit_id: 999,
                     at_us: AT_US,
@@ -382,12 +386,12 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     detail: r#"{"role":"admin"}"#.into(),
                 }],
                 more: true,
-            },
+            }),
         ),
-        ("", AgentReply::Status { server: server_status(), nodes_live: 2, nodes: 3 }),
+        ("", AgentReply::Status(AgentStatus { server: server_status(), nodes_live: 2, nodes: 3 })),
         (
             "",
-            AgentReply::NodeList {
+            AgentReply::NodesListed(NodesListed {
                 nodes: vec![
                     node_details(NodeState::Announced),
                     node_details(NodeState::Live),
@@ -401,12 +405,12 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     },
                 ],
                 events: vec![event()],
-            },
+            }),
         ),
-        ("", AgentReply::NodeChanged { node: node_details(NodeState::Live), already: true }),
+        ("", AgentReply::NodeChanged(NodeChanged { node: node_details(NodeState::Live), already: true })),
         (
             "",
-            AgentReply::AgentList {
+            AgentReply::AgentsListed(AgentsListed {
                 agents: vec![AgentDetails {
                     agent_id: SOME_ID,
                     address: "10.0.0.4:8000".into(),
@@ -423,12 +427,15 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     expires_at_us: AT_US + 3,
                 }),
                 events: vec![event()],
-            },
+            }),
         ),
-        (" (nobody leads)", AgentReply::AgentList { agents: vec![], leader: None, events: vec![] }),
+        (
+            " (nobody leads)",
+            AgentReply::AgentsListed(AgentsListed { agents: vec![], leader: None, events: vec![] }),
+        ),
         (
             "",
-            AgentReply::Load {
+            AgentReply::LoadListed(LoadListed {
                 samples: vec![LoadSample {
                     at_us: AT_US,
                     epoch: 3,
@@ -437,11 +444,11 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     mean: load(50.0),
                 }],
                 nodes: vec![node_details(NodeState::Live)],
-            },
+            }),
         ),
         (
             "",
-            AgentReply::Settings {
+            AgentReply::SettingsListed(SettingsListed {
                 version: 7,
                 settings: vec![SettingDetails {
                     name: "registration".into(),
@@ -451,12 +458,12 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                     allowed: "open or closed".into(),
                     help: "Who may make an account.".into(),
                 }],
-            },
+            }),
         ),
-        ("", AgentReply::SettingsChanged { version: 8, already: true }),
+        ("", AgentReply::SettingsChanged(SettingsChanged { version: 8, already: true })),
         (
             "",
-            AgentReply::SettingsStatus {
+            AgentReply::SettingsStatusListed(SettingsStatusListed {
                 version: 8,
                 servers: vec![
                     ServerSettings {
@@ -472,7 +479,7 @@ pub fn agent_replies() -> Vec<(&'static str, AgentReply)> {
                         version: None,
                     },
                 ],
-            },
+            }),
         ),
     ]
 }
@@ -555,30 +562,31 @@ fn page() -> Page {
 }
 
 pub fn node_replies() -> Vec<(&'static str, NodeReply)> {
-    let refused =
-        || ErrorReply { code: ErrorCode::Denied, message: "not subscribed".into(), retry_after_ms: None };
+    let refused = || ErrorReply::new(ErrorCode::Denied, "not subscribed");
     let cursor = Cursor { cursor: 57, generation: 3, unread: 1 };
     vec![
-        ("", NodeReply::Checked(NodeStatus { node_id: SOME_ID, version: "0.1.0".into(), draining: true })),
-        ("", NodeReply::Subscribed { cursor: 57, already: true }),
-        ("", NodeReply::Unsubscribed { already: true }),
-        ("", NodeReply::Posted { results: vec![Ok(Posted { seq: 42, duplicate: false })] }),
+        ("", NodeReply::Checked(Checked { node_id: SOME_ID, version: "0.1.0".into(), draining: true })),
+        ("", NodeReply::Subscribed(Subscribed { cursor: 57, already: true })),
+        ("", NodeReply::Unsubscribed(Unsubscribed { already: true })),
+        ("", NodeReply::Posted(PostedBatch { results: vec![Ok(Posted { seq: 42, duplicate: false })] })),
         (
             " (a batch)",
-            NodeReply::Posted { results: vec![Ok(Posted { seq: 42, duplicate: true }), Err(refused())] },
+            NodeReply::Posted(PostedBatch {
+                results: vec![Ok(Posted { seq: 42, duplicate: true }), Err(refused())],
+            }),
         ),
-        ("", NodeReply::Deleted { already: false }),
+        ("", NodeReply::Deleted(Deleted { already: false })),
         ("", NodeReply::Page(page())),
-        ("", NodeReply::Marked { cursors: vec![Ok(cursor), Err(refused())] }),
-        ("", NodeReply::CursorMoved { cursor, already: true }),
+        ("", NodeReply::Marked(Marked { cursors: vec![Ok(cursor), Err(refused())] })),
+        ("", NodeReply::CursorMoved(CursorMoved { cursor, already: true })),
         (
             "",
-            NodeReply::Followed {
+            NodeReply::Followed(Followed {
                 pages: vec![page()],
                 ended: vec![FollowEnded { area_id: AreaId(8), error: refused() }],
-            },
+            }),
         ),
-        (" (nothing new)", NodeReply::Followed { pages: vec![], ended: vec![] }),
+        (" (nothing new)", NodeReply::Followed(Followed { pages: vec![], ended: vec![] })),
         (
             "",
             NodeReply::Verified(VerifyPage {
@@ -594,7 +602,7 @@ pub fn node_replies() -> Vec<(&'static str, NodeReply)> {
                 expired_through: 12,
             }),
         ),
-        ("", NodeReply::Status { server: server_status(), node_id: SOME_ID, draining: true }),
+        ("", NodeReply::Status(NodeStatus { server: server_status(), node_id: SOME_ID, draining: true })),
         (
             "",
             NodeReply::Reported(NodeReport {

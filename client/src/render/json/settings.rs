@@ -1,6 +1,5 @@
 //! The settings of the service, as JSON.
 
-use super::super::settings::kind_name;
 use crate::outcome::SettingMoved;
 use crate::render::rfc3339;
 use serde_json::{Map, Value, json};
@@ -27,7 +26,7 @@ pub fn export(version: i64, settings: &[SettingDetails]) -> Value {
 pub fn status(version: i64, servers: &[ServerSettings]) -> Value {
     let server = |server: &ServerSettings| {
         json!({
-            "kind": kind_name(server.kind), "id": server.id, "address": server.address, "version": server.version,
+            "kind": server.kind.name(), "id": server.id, "address": server.address, "version": server.version,
         })
     };
     json!({"version": version, "servers": servers.iter().map(server).collect::<Value>()})

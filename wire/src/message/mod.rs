@@ -1,18 +1,21 @@
 //! Every request and every reply. Two closed enums of each, one for agents and one for nodes, so that a server's
 //! dispatch is one exhaustive match.
 //!
-//! Order matters: bincode numbers variants and fields by their place. New ones go to the end, and
-//! `tests/golden.rs` holds the exact bytes of each. Times are microseconds since 1970 UTC (`…_at_us`).
+//! Order matters: bincode numbers variants and fields by their place. New variants go to the end, new fields behind `later`
+//! (`growing.rs`), and `tests/golden.rs` holds the exact bytes of each. Times are microseconds since 1970 UTC (`…_at_us`).
 
+mod admin;
 mod agent;
 mod control;
+mod error;
 mod node;
 
+pub use admin::*;
 pub use agent::*;
 pub use control::*;
+pub use error::*;
 pub use node::*;
 
-use crate::error::ErrorReply;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -62,44 +65,49 @@ impl std::fmt::Debug for Password {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
-    /// Ties the logs of both sides together.
-    pub request_id: Uuid,
-    pub token: Option<Token>,
-    /// How long the client still waits. The server gives up then, since nobody would hear the answer.
-    pub remaining_ms: u32,
-    pub body: RequestBody,
+record! {
+    pub struct Request {
+        /// Ties the logs of both sides together.
+        pub request_id: Uuid,
+        pub token: Option<Token>,
+        /// How long the client still waits. The server gives up then, since nobody would hear the answer.
+        pub remaining_ms: u32,
+        pub body: RequestBody,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum RequestBody {
-    Agent(AgentRequest),
-    Node(NodeRequest),
+closed! {
+    pub enum RequestBody {
+        Agent(AgentRequest),
+        Node(NodeRequest),
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
-    pub request_id: Uuid,
-    pub result: Result<ReplyBody, ErrorReply>,
+record! {
+    pub struct Reply {
+        pub request_id: Uuid,
+        pub result: Result<ReplyBody, ErrorReply>,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ReplyBody {
-    Agent(AgentReply),
-    Node(NodeReply),
+closed! {
+    pub enum ReplyBody {
+        Agent(AgentReply),
+        Node(NodeReply),
+    }
 }
 
-/// How a server is. It reaches its database, or the answer would have been `unavailable`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServerStatus {
-    pub version: String,
-    /// Since it began to serve.
-    pub uptime_s: u64,
-    /// The clocks of the server and of the database, as far apart as they are but for `database_us`. Articles carry the
-    /// database's.
-    pub now_us: i64,
-    pub database_now_us: i64,
-    /// How long asking the database took, in microseconds.
-    pub database_us: u64,
+record! {
+    /// How a server is. It reaches its database, or the answer would have been `unavailable`.
+    pub struct ServerStatus {
+        pub version: String,
+        /// Since it began to serve.
+        pub uptime_s: u64,
+        /// The clocks of the server and of the database, as far apart as they are but for `database_us`. Articles carry the
+        /// database's.
+        pub now_us: i64,
+        pub database_now_us: i64,
+        /// How long asking the database took, in microseconds.
+        pub database_us: u64,
+    }
 }
