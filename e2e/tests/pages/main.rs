@@ -2,4 +2,5 @@
 
 mod errors_page;
 mod logs_page;
+mod paths;
 mod tours;
