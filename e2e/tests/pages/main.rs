@@ -3,4 +3,5 @@
 mod errors_page;
 mod logs_page;
 mod paths;
+mod programs;
 mod tours;
