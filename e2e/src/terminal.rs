@@ -5,6 +5,7 @@ use crate::screen::{Model, Screen};
 use pty_process::{OwnedWritePty, Size};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::process::ExitStatus;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -148,13 +149,19 @@ impl Terminal {
         }
     }
 
-    /// What the screen is when nothing was written for this long, or the program has ended. For recording: a test waits
-    /// for what it wants to see.
-    pub async fn settles(&mut self, quiet: std::time::Duration) -> Screen {
-        while let Ok(Some(more)) = tokio::time::timeout(quiet, self.output.recv()).await {
-            self.take(&more);
+    /// The screen as soon as it is as wanted; else what it is when nothing was written for this long, or the program has ended.
+    /// For recording: a test waits for what it wants to see.
+    pub async fn settles(&mut self, quiet: Duration, wanted: impl Fn(&Screen) -> bool) -> Screen {
+        loop {
+            let screen = self.model.screen();
+            if wanted(&screen) {
+                return screen;
+            }
+            match tokio::time::timeout(quiet, self.output.recv()).await {
+                Ok(Some(more)) => self.take(&more),
+                _ => return screen,
+            }
         }
-        self.model.screen()
     }
 
     /// The screen as far as it was waited for: what comes later is not on it.
@@ -168,7 +175,7 @@ impl Terminal {
     }
 
     async fn more(&mut self, wanted: &str) {
-        let wait = std::time::Duration::from_secs(crate::WATCHDOG_S);
+        let wait = Duration::from_secs(crate::WATCHDOG_S);
         match tokio::time::timeout(wait, self.output.recv()).await {
             Ok(Some(more)) => self.take(&more),
             Ok(None) => panic!("the program ended without {wanted}:\n{}", self.model.screen()),

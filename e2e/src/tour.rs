@@ -12,7 +12,8 @@
 //! `Enter`, `Ctrl-C`, `Ctrl-D`, `Ctrl-L`, or letters), `sees` sends nothing. Each name is a terminal with files of its
 //! own; everything else on the page is prose. A step at a prompt begins on a cleared screen.
 //!
-//! Replaying waits for the screen that the page shows. With `TOUR_UPDATE=1` the pages are recorded anew instead.
+//! Replaying waits for the screen that the page shows. Recording writes the page anew, and changes only what replaying would find
+//! different: what is another each time (a width, a count) stays as it was written.
 
 use crate::deployment::Deployment;
 use crate::gaceta::Gaceta;
@@ -27,6 +28,8 @@ const COLUMNS: u16 = 80;
 const FENCE: &str = "```";
 /// Recording only: a screen that has not changed for this long is what a step leads to. Replaying waits for the screen itself.
 const QUIET: Duration = Duration::from_millis(1_200);
+/// The same where the page shows a screen already, which a busy machine may take a while to come to.
+const QUIET_KNOWN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Step<'a> {
@@ -35,34 +38,42 @@ struct Step<'a> {
     what: &'a str,
 }
 
-/// Replays one page; with `TOUR_UPDATE=1` writes it anew.
+/// Replays one page.
 pub async fn replay(page: &Path, deployment: &Deployment) {
+    walk(page, deployment, false).await;
+}
+
+/// Writes one page anew.
+pub async fn record(page: &Path, deployment: &Deployment) {
+    let recorded = walk(page, deployment, true).await;
+    std::fs::write(page, recorded).unwrap();
+}
+
+/// Takes all steps of a page. Returns the page with what was to be seen.
+async fn walk(page: &Path, deployment: &Deployment, records: bool) -> String {
     let text = std::fs::read_to_string(page).unwrap();
-    let records = std::env::var_os("TOUR_UPDATE").is_some();
     let mut people = People { deployment, terminals: HashMap::new() };
-    let mut recorded = String::new();
+    let mut walked = String::new();
     let mut lines = text.lines().peekable();
     let mut steps = 0;
     while let Some(line) = lines.next() {
-        recorded += &format!("{line}\n");
+        walked += &format!("{line}\n");
         let Some(step) = step(line) else { continue };
         steps += 1;
-        let mut shown = Vec::new();
-        if lines.next_if(|line| line.starts_with(FENCE)).is_some() {
-            shown.extend(lines.by_ref().take_while(|line| *line != FENCE));
-        }
+        let is_shown = lines.next_if(|line| line.starts_with(FENCE)).is_some();
+        let shown = is_shown.then(|| {
+            let shown: Vec<&str> = lines.by_ref().take_while(|line| *line != FENCE).collect();
+            shown.join("\n")
+        });
         people.act(&step).await;
-        if records {
-            let screen = people.terminal(step.who).settles(QUIET).await;
-            recorded += &format!("{FENCE}text\n{}\n{FENCE}\n", plain(&screen.text()));
-        } else {
-            people.sees(&step, &shown.join("\n")).await;
-        }
+        let seen = match (records, shown) {
+            (true, shown) => people.records(&step, shown.as_deref()).await,
+            (false, shown) => people.sees(&step, shown.unwrap_or_default()).await,
+        };
+        walked += &format!("{FENCE}text\n{seen}\n{FENCE}\n");
     }
     assert!(steps > 0, "{} has no steps", page.display());
-    if records {
-        std::fs::write(page, recorded).unwrap();
-    }
+    walked
 }
 
 fn step(line: &str) -> Option<Step<'_>> {
@@ -117,10 +128,22 @@ impl People<'_> {
         self.terminals.get_mut(who).and_then(|(_, terminal)| terminal.as_mut()).unwrap()
     }
 
-    async fn sees(&mut self, step: &Step<'_>, shown: &str) {
+    /// The screen that the page shows, when it was to be seen.
+    async fn sees(&mut self, step: &Step<'_>, shown: String) -> String {
         let what = format!("after {step:?} this screen\n{shown}\n(TOUR_UPDATE=1 records the tours anew)");
-        let wanted = comparable(shown);
+        let wanted = comparable(&shown);
         self.terminal(step.who).shows_screen(&what, |screen| comparable(&screen.text()) == wanted).await;
+        shown
+    }
+
+    /// The screen to write under this step: what the page shows, if replaying would be content with it.
+    async fn records(&mut self, step: &Step<'_>, shown: Option<&str>) -> String {
+        let quiet = if shown.is_some() { QUIET_KNOWN } else { QUIET };
+        let wanted = shown.map(comparable);
+        let is_known =
+            |screen: &Screen| wanted.as_ref().is_some_and(|wanted| comparable(&screen.text()) == *wanted);
+        let screen = self.terminal(step.who).settles(quiet, is_known).await;
+        shown.filter(|_| is_known(&screen)).map_or_else(|| plain(&screen.text()), str::to_owned)
     }
 }
 
