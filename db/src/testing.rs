@@ -13,13 +13,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, geteuid, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit, test_kill_process};
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
 use crate::private::{self, Options, PrivatePostgres};
 
 const TEMPLATE: &str = "gaceta_template";
+
+/// The tests of a program run side by side, one for each core; 16 of them had 179 connections and 496 files open. Enough for 64.
+const SHARED_CONNECTIONS_MAX: u16 = 1_000;
+/// One test, or one measurement, has a cluster to itself.
+const OWN_CONNECTIONS_MAX: u16 = 400;
+/// The same for the files of a test's process, of which some systems allow 256 or 1,024 until one asks for more.
+const FILES_MAX: u64 = 4_096;
 
 /// Followed by the process id of the owner and a number of its own.
 const DIRECTORY_PREFIX: &str = "gaceta-test-";
@@ -90,7 +97,7 @@ impl OwnCluster {
 /// The cluster that all tests of this process share: do not stop it.
 pub async fn cluster() -> &'static PrivatePostgres {
     static CLUSTER: OnceCell<OwnCluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(own_cluster).await
+    CLUSTER.get_or_init(|| migrated_cluster(Options::throw_away, SHARED_CONNECTIONS_MAX)).await
 }
 
 /// A new, migrated database in the shared cluster.
@@ -109,20 +116,21 @@ pub async fn database_of_version(version: i32) -> TestDatabase {
 
 /// A cluster for this test alone; takes a second to make.
 pub async fn own_cluster() -> OwnCluster {
-    migrated_cluster(Options::throw_away).await
+    migrated_cluster(Options::throw_away, OWN_CONNECTIONS_MAX).await
 }
 
 /// The same with fsync on: what is measured must cost what it costs those who keep their data.
 pub async fn own_durable_cluster() -> OwnCluster {
-    migrated_cluster(Options::durable).await
+    migrated_cluster(Options::durable, OWN_CONNECTIONS_MAX).await
 }
 
-async fn migrated_cluster(options: fn(PathBuf) -> Options) -> OwnCluster {
+async fn migrated_cluster(options: fn(PathBuf) -> Options, max_connections: u16) -> OwnCluster {
     remove_stale();
+    allow_files();
     let directory = CleanedDirectory::new();
-    let postgres =
-        PrivatePostgres::start(Options { max_connections: 400, ..options(directory.path.clone()) });
-    let postgres = postgres.await.unwrap_or_else(|error| panic!("tests need PostgreSQL: {error}"));
+    let options = Options { max_connections, ..options(directory.path.clone()) };
+    let postgres = PrivatePostgres::start(options).await;
+    let postgres = postgres.unwrap_or_else(|error| panic!("tests need PostgreSQL: {error}"));
     postgres.ensure_database(TEMPLATE).await.expect("the template database is created");
     crate::migrate::migrate(&postgres.dsn(TEMPLATE)).await.expect("the template database is migrated");
     OwnCluster { postgres, _directory: directory }
@@ -179,6 +187,15 @@ impl Drop for CleanedDirectory {
     fn drop(&mut self) {
         // Closes its input: it does the work, and `wait` leaves no zombie.
         let _ = self.cleaner.wait();
+    }
+}
+
+/// What the system refuses stays as it was: most runs need less.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES_MAX, |maximum| maximum.min(FILES_MAX));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
     }
 }
 
