@@ -82,7 +82,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let log = init_log(&data, &args.log, args.no_prompt)?;
     let result = async {
         let password = administrator::password(&data, args.admin_password_file.as_deref())?;
-        let service = service::start(&postgres, args.listen, args.nodes, args.http, &password.text).await?;
+        let service =
+            service::start(&postgres, args.listen, args.nodes, args.http, &password.text, &shutdown).await?;
         postgres.set_owner_note(&greeting::in_use(service.agent, &password))?;
         server::ready(&format!("agent={}", service.agent));
         let code = if args.no_prompt {
@@ -92,7 +93,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         } else {
             prompt(&data, &service, &password, log.as_deref(), shutdown).await
         };
-        service.stop().await;
+        service.stop().await?;
         code
     }
     .await;

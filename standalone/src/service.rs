@@ -2,8 +2,8 @@
 
 use crate::database::DATABASE;
 use anyhow::Context;
-use db::Db;
 use db::private::PrivatePostgres;
+use db::Db;
 use server::http::{Started, reachable};
 use std::net::SocketAddr;
 use tokio::sync::oneshot;
@@ -19,13 +19,14 @@ pub struct Service {
     agent_tasks: JoinSet<anyhow::Result<()>>,
 }
 
-/// Returns when everything serves.
+/// Returns when everything serves. `stopping` is cancelled when a server ends by itself.
 pub async fn start(
     postgres: &PrivatePostgres,
     listen: SocketAddr,
     nodes: u8,
     http: Option<SocketAddr>,
     admin_password: &str,
+    stopping: &CancellationToken,
 ) -> anyhow::Result<Service> {
     let url = postgres.dsn(DATABASE);
     let listener = wire::serve::bind(listen)
@@ -61,7 +62,7 @@ pub async fn start(
     let run = agent::run(listener, db, config, service.shutdown_agent.clone(), |address| {
         let _ = sender.send(address);
     });
-    service.agent_tasks.spawn(run);
+    service.agent_tasks.spawn(run_then(run, stopping.clone()));
     if agent_ready.await.is_err() {
         return Err(service.failure().await);
     }
@@ -78,7 +79,7 @@ pub async fn start(
         let run = node::run(listener, Db::new(&url)?, config, service.shutdown_nodes.clone(), |address| {
             let _ = sender.send(address);
         });
-        service.node_tasks.spawn(run);
+        service.node_tasks.spawn(run_then(run, stopping.clone()));
         ready.push(node_ready);
     }
     for node_ready in ready {
@@ -90,13 +91,33 @@ pub async fn start(
     Ok(service)
 }
 
+/// Runs a server; when it ends, everything stops.
+async fn run_then(
+    run: impl Future<Output = anyhow::Result<()>>,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let result = run.await;
+    stopping.cancel();
+    result
+}
+
+/// Waits for the end of all; the first error.
+async fn ended(tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        first = first.and(ended.map_err(Into::into).flatten());
+    }
+    first
+}
+
 impl Service {
-    /// Nodes first: they send their followers away while the agent still answers.
-    pub async fn stop(mut self) {
+    /// Nodes first: they send their followers away while the agent still answers. Fails where a server ended by itself.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown_nodes.cancel();
-        while self.node_tasks.join_next().await.is_some() {}
+        let nodes = ended(&mut self.node_tasks).await;
         self.shutdown_agent.cancel();
-        while self.agent_tasks.join_next().await.is_some() {}
+        let agent = ended(&mut self.agent_tasks).await;
+        nodes.and(agent)
     }
 
     /// Why a server ended that should have become ready.
