@@ -30,8 +30,8 @@ pub mod settings;
 pub mod twins;
 pub mod users;
 
-use db::Db;
 use db::settings::{Live, Runs};
+use db::{Db, Release};
 use passwords::Passwords;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 use wire::Asker;
 use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
@@ -56,6 +57,8 @@ pub struct Agent {
     pub db: Db,
     /// The settings.
     pub live: Live,
+    /// Which release this is.
+    pub release: Release,
     pub service_id: Uuid,
     pub passwords: Passwords,
     pub twins: twins::Twins,
@@ -69,15 +72,18 @@ pub struct Agent {
 /// What may differ between installations and tests.
 pub struct Config {
     pub limits: Limits,
+    /// Which release this server is; only tests say another one.
+    pub release: Release,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limits: Limits::new(AGENT_REQUEST_BYTES_MAX) }
+        Self { limits: Limits::new(AGENT_REQUEST_BYTES_MAX), release: Release::THIS }
     }
 }
 
-/// Serves `listener` until `shutdown`. The schema must be there. `ready` is called once requests are answered.
+/// Serves `listener` until `shutdown`. The schema must be there. `ready` is called once requests are answered. Where the database
+/// asks for a newer release, it does not serve; where it does so later, it cancels `shutdown` itself, drains, and fails.
 pub async fn run(
     listener: TcpListener,
     db: Db,
@@ -86,12 +92,14 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
+    db::release::require(&db, config.release).await?;
     let (live, settings) = Live::new();
     settings.read(&db).await?;
     let agent = Arc::new(Agent {
         agent_id: Uuid::now_v7(),
         live,
         stopping: shutdown.clone(),
+        release: config.release,
         address: presence::address(address),
         service_id: db::nodes::service_id(&db).await?,
         passwords: Passwords::default(),
@@ -102,7 +110,9 @@ pub async fn run(
     });
     let connections = leader::election::Connections::new(&agent.db)?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(settings.keep(agent.db.clone(), Runs::Agent(agent.agent_id), shutdown.clone()));
+    let runs = Runs::Agent(agent.agent_id);
+    let settings = settings.keep(agent.db.clone(), runs, config.release, shutdown.clone());
+    let settings = AbortOnDropHandle::new(tokio::spawn(settings));
     tasks.spawn(leader::election::keep(agent.clone(), connections, shutdown.clone()));
     tasks.spawn(presence::keep(agent.clone(), shutdown.clone()));
     tracing::info!(%address, agent_id = %agent.agent_id, service_id = %agent.service_id, "agent serves");
@@ -113,8 +123,9 @@ pub async fn run(
     })
     .await;
     while tasks.join_next().await.is_some() {} // each ends soon after `shutdown`, whatever the database does
+    let may_serve = settings.await?;
     tracing::info!("agent stopped");
-    Ok(())
+    Ok(may_serve?)
 }
 
 /// Makes the first administrator from `password`, where there is none. Returns whether it was made.

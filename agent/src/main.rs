@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use db::Db;
+use db::{Db, Release};
 use server::http::Started;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +73,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         migrated = migrated => migrated.context("the database is not ready")?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    db::release::require(&db, Release::THIS).await?; // before anything is written
     if let Some(password) = admin_password {
         let made = gaceta_agent::ensure_admin(&db, &password)
             .await
@@ -96,7 +97,9 @@ async fn admin_reset(args: Args) -> anyhow::Result<()> {
     let password = server::options::secret(&file)?;
     let database_url = args.options.database_url()?;
     db::migrate::migrate(&database_url).await.context("the database is not ready")?;
-    gaceta_agent::reset_admin(&Db::new(&database_url)?, &password).await?;
+    let db = Db::new(&database_url)?;
+    db::release::require(&db, Release::THIS).await?;
+    gaceta_agent::reset_admin(&db, &password).await?;
     server::say("`admin` is an administrator with the new password; its sessions have ended");
     Ok(())
 }

@@ -14,10 +14,11 @@ const LEAVE_WAIT_MS: u64 = 1_000;
 pub async fn keep(agent: Arc<Agent>, shutdown: CancellationToken) {
     let mut interval = interval(Duration::from_millis(INTERVAL_MS));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let release = agent.release.to_string();
     let write = async {
         loop {
             interval.tick().await;
-            let seen = db::agents::seen(&agent.db, agent.agent_id, &agent.address, env!("CARGO_PKG_VERSION"));
+            let seen = db::agents::seen(&agent.db, agent.agent_id, &agent.address, &release);
             if let Err(error) = seen.await {
                 tracing::debug!(%error, "this agent's row is not written");
             }

@@ -1,5 +1,6 @@
 //! What can go wrong in the database, in the words of the service. SQLSTATEs are read here only.
 
+use crate::Release;
 use tokio_postgres::error::SqlState;
 
 /// Each variant is one answer to a peer; the message is a sentence for a person.
@@ -36,6 +37,12 @@ pub enum Error {
     /// A leader's write, and another one leads, or nobody: nothing was written (I7).
     #[error("this agent leads no more")]
     LeaseLost,
+    /// This server must not serve the database.
+    #[error(
+        "this is release {release}, and its database is served by release {release_min} or newer only \
+         (service.release_min): deploy a newer release"
+    )]
+    ReleaseTooOld { release: Release, release_min: Release },
     /// A mistake of ours, or of the schema.
     #[error("unexpected answer of the database: {0}")]
     Unexpected(String),

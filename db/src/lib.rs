@@ -9,7 +9,7 @@
 //! - [`leader`]: the lease, and the fence that every write of a leader passes.
 //! - [`trouble`]: how the log tells what many meet at once.
 //! - [`listen`]: notifications, on a connection of its own.
-//! - [`migrate`]: bringing the schema up, under a lock.
+//! - [`migrate`]: bringing the schema up, under a lock; [`release`]: which releases may serve it.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
 //!
 //! Every statement that changes something or delivers articles asks for the session itself (`live_sessions`), so that a
@@ -34,6 +34,7 @@ pub mod nodes;
 pub mod pool;
 pub mod private;
 pub mod reading;
+pub mod release;
 pub mod retention;
 pub mod samples;
 pub mod sessions;
@@ -46,6 +47,7 @@ pub mod users;
 
 pub use error::{Error, Noun};
 pub use pool::Db;
+pub use release::Release;
 pub use sessions::TokenHash;
 
 pub type Result<T> = std::result::Result<T, Error>;

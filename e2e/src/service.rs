@@ -2,6 +2,7 @@
 //! every task of it ends where it stands and its connections break. Each can be started again at the same address.
 
 use crate::person::Person;
+use crate::processes::event;
 use db::Db;
 use db::testing::TestDatabase;
 use std::future::Future;
@@ -82,6 +83,13 @@ impl Server {
     pub async fn kill(&mut self) {
         self.end();
         assert!((&mut self.task).await.is_err(), "the server had ended by itself");
+    }
+
+    /// Waits until it ends by itself: with this error.
+    pub async fn failure(&mut self) -> anyhow::Error {
+        let ended = event("a server to end by itself", &mut self.task).await;
+        self.end();
+        ended.unwrap().expect_err("it ended without an error")
     }
 
     fn end(&mut self) {

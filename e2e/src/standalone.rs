@@ -77,6 +77,13 @@ impl Place {
         test_kill_process(pid).is_ok().then_some(pid)
     }
 
+    /// Its database, while it runs: the file of the first process tells where.
+    pub fn dsn(&self) -> String {
+        let text = fs::read_to_string(self.data.join("postgres/postmaster.pid")).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("host={} port={} user=gaceta dbname=gaceta", lines[4], lines[3])
+    }
+
     /// What still runs on this directory: by working directory (PostgreSQL's is its data), or by command line.
     pub fn running(&self) -> Vec<String> {
         let mut running = vec![];

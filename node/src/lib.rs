@@ -24,7 +24,7 @@ pub mod watch;
 
 use commit::Lanes;
 use db::settings::{Live, Runs};
-use db::{Db, TokenHash};
+use db::{Db, Release, TokenHash};
 use hub::Hub;
 use membership::Membership;
 use readers::Readers;
@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 use wire::limits::{Limits, NODE_REQUEST_BYTES_MAX};
 use wire::serve::Connections;
@@ -59,6 +60,8 @@ pub struct Node {
     pub connections: Connections,
     pub counts: load::Counts,
     pub serves_since: Instant,
+    /// Which release this is.
+    pub release: Release,
     /// What the leader shows when it checks this node.
     check_token: TokenHash,
     draining: AtomicBool,
@@ -82,6 +85,8 @@ pub struct Config {
     pub advertise: Option<String>,
     /// How long to wait at the start for the database and its schema.
     pub schema_wait: Duration,
+    /// Which release this server is; only tests say another one.
+    pub release: Release,
 }
 
 impl Config {
@@ -92,11 +97,13 @@ impl Config {
             agents,
             advertise: None,
             schema_wait: db::migrate::SCHEMA_WAIT,
+            release: Release::THIS,
         }
     }
 }
 
-/// Serves `listener` until `shutdown`. Waits for the schema. `ready` is called once an agent sends clients here.
+/// Serves `listener` until `shutdown`. Waits for the schema. `ready` is called once an agent sends clients here. Where the database
+/// asks for a newer release, it does not serve; where it does so later, it cancels `shutdown` itself, drains, and fails.
 pub async fn run(
     listener: TcpListener,
     db: Db,
@@ -109,6 +116,7 @@ pub async fn run(
         waited = db::migrate::wait_for_schema(&db, config.schema_wait) => waited?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    db::release::require(&db, config.release).await?;
     let (live, settings) = Live::new();
     if let Err(error) = settings.read(&db).await {
         tracing::warn!(%error, "settings not read yet: the defaults are used");
@@ -124,6 +132,7 @@ pub async fn run(
         counts: load::Counts::default(),
         check_token: load::check_token(&db).await?,
         serves_since: Instant::now(),
+        release: config.release,
         draining: AtomicBool::new(false),
         lanes: Lanes::start(LANES, &db.apart(LANES)?, &hub, &mut tasks),
         readers: Readers::start(&db, &mut tasks),
@@ -138,7 +147,9 @@ pub async fn run(
     if let Some(url) = config.listen_url {
         tasks.spawn(watch::listen(node.hub.clone(), url, stop.clone()));
     }
-    tasks.spawn(settings.keep(node.db.clone(), Runs::Node(node_id), shutdown.clone()));
+    let runs = Runs::Node(node_id);
+    let settings = settings.keep(node.db.clone(), runs, config.release, shutdown.clone());
+    let settings = AbortOnDropHandle::new(tokio::spawn(settings));
     tasks.spawn(membership::keep(
         node.clone(),
         membership::Announcement { listen: address, advertise: config.advertise, agents: config.agents },
@@ -161,8 +172,9 @@ pub async fn run(
     if tokio::time::timeout(Duration::from_millis(TASKS_WAIT_MS), ended).await.is_err() {
         tracing::warn!(%node_id, elapsed_ms = TASKS_WAIT_MS, "gave up waiting for tasks");
     }
+    let may_serve = settings.await?;
     tracing::info!(%node_id, "node stopped");
-    Ok(())
+    Ok(may_serve?)
 }
 
 fn stays(node_id: Uuid, error: &str) {

@@ -127,7 +127,8 @@ async fn announce_once(node: &Node, announcement: &Announcement) -> Result<(), S
 }
 
 async fn register(node: &Node, address: &str) -> Result<(), String> {
-    let registered = db::nodes::register(&node.db, node.node_id, address, env!("CARGO_PKG_VERSION")).await;
+    let release = node.release.to_string();
+    let registered = db::nodes::register(&node.db, node.node_id, address, &release).await;
     registered.map_err(|error| error.to_string())
 }
 

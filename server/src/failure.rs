@@ -50,8 +50,10 @@ impl From<db::Error> for Failure {
                 let text = "the database does not answer now: a repeat is safe";
                 return Self(ErrorReply::unavailable(text));
             }
-            // No request writes as a leader.
-            db::Error::LeaseLost => return Self(ErrorReply::unavailable(error.to_string())),
+            // No request writes as a leader, or asks for the release.
+            db::Error::LeaseLost | db::Error::ReleaseTooOld { .. } => {
+                return Self(ErrorReply::unavailable(error.to_string()));
+            }
             db::Error::Unexpected(reason) => {
                 if let Some(bout) = UNEXPECTED.failed(Instant::now()) {
                     let (failures, elapsed_ms) = (bout.failures, bout.elapsed_ms);

@@ -3,7 +3,7 @@
 use crate::database::DATABASE;
 use anyhow::Context;
 use db::private::PrivatePostgres;
-use db::Db;
+use db::{Db, Release};
 use server::http::{Started, reachable};
 use std::net::SocketAddr;
 use tokio::sync::oneshot;
@@ -34,6 +34,7 @@ pub async fn start(
     let bound = listener.local_addr()?;
     db::migrate::migrate(&url).await.context("the schema cannot be brought up")?;
     let db = Db::new(&url)?;
+    db::release::require(&db, Release::THIS).await?; // before anything is written
     db::leader::begin_alone(&db).await?;
     agent::ensure_admin(&db, admin_password).await?;
 

@@ -1,8 +1,10 @@
-//! The settings that a process runs: read when their version changes, and told in the process's own row.
+//! The settings that a process runs: read when their version changes, and told in the process's own row. The same poll reads which
+//! releases may serve.
 
 use super::definitions::Settings;
 use super::{Loaded, load};
-use crate::{Db, Result};
+use crate::release::{self, Release};
+use crate::{Db, Error, Result};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -82,27 +84,36 @@ impl Keeper {
         Ok(())
     }
 
-    /// Until `shutdown`. Without an answer the settings stay as they are.
-    pub async fn keep(self, db: Db, runs: Runs, shutdown: CancellationToken) {
+    /// Until `shutdown`. Without an answer the settings stay as they are. Where `release` may serve no more, it cancels `shutdown`
+    /// itself, so that the server drains, and returns [`Error::ReleaseTooOld`], with which the server ends.
+    pub async fn keep(self, db: Db, runs: Runs, release: Release, shutdown: CancellationToken) -> Result<()> {
         let mut interval = tokio::time::interval(Duration::from_millis(POLL_INTERVAL_MS));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => return Ok(()),
                 _ = interval.tick() => {}
             }
             tokio::select! {
-                () = shutdown.cancelled() => return,
-                result = self.poll(&db, runs) => if let Err(error) = result {
-                    tracing::debug!(%error, "settings not read");
+                () = shutdown.cancelled() => return Ok(()),
+                result = self.poll(&db, runs, release) => match result {
+                    Ok(()) => {}
+                    Err(error @ Error::ReleaseTooOld { release, release_min }) => {
+                        tracing::error!(%release, %release_min, "this release may serve no more: the server stops");
+                        shutdown.cancel();
+                        return Err(error);
+                    }
+                    Err(error) => tracing::debug!(%error, "settings not read"),
                 },
             }
         }
     }
 
-    async fn poll(&self, db: &Db, runs: Runs) -> Result<()> {
+    async fn poll(&self, db: &Db, runs: Runs, release: Release) -> Result<()> {
         let version = self.now.borrow().0;
-        if tell(db, runs, version).await? != version {
+        let (latest, release_min) = tell(db, runs, version).await?;
+        release.check(release_min)?;
+        if latest != version {
             self.read(db).await?;
             let version = self.now.borrow().0;
             tell(db, runs, version).await?;
@@ -111,8 +122,9 @@ impl Keeper {
     }
 }
 
-/// Writes the version that is run into the row, where it is not there yet; returns the version that there is.
-async fn tell(db: &Db, runs: Runs, version: Option<i64>) -> Result<Option<i64>> {
+/// Writes the version that is run into the row, where it is not there yet; returns the version that there is, and the oldest
+/// release that may serve.
+async fn tell(db: &Db, runs: Runs, version: Option<i64>) -> Result<(Option<i64>, Release)> {
     let (table, key, id) = match runs {
         Runs::Agent(id) => ("agents", "agent_id", id),
         Runs::Node(id) => ("nodes", "node_id", id),
@@ -122,12 +134,12 @@ async fn tell(db: &Db, runs: Runs, version: Option<i64>) -> Result<Option<i64>> 
             &format!(
                 "with told as (update {table} set settings_version = $2
                                 where {key} = $1 and settings_version is distinct from $2)
-                 select version from settings_state"
+                 select v.version, s.release_min from settings_state v, service s"
             ),
             &[&id, &version],
         )
         .await?;
-    Ok(Some(row.get(0)))
+    Ok((Some(row.get("version")), release::from_column(row.get("release_min"))?))
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ mod bad_database;
 mod control;
 mod election;
 mod load;
+mod releases;
 mod standalone;
 mod starts;
