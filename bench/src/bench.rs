@@ -1,6 +1,7 @@
 //! What every measurement gets, and the rounds: everything once, then everything again, so that whatever else the machine
 //! does meets all of them.
 
+use crate::costs::Costs;
 use crate::figures::Figures;
 use crate::load::{Load, Measured, Work};
 use crate::references::Reference;
@@ -41,6 +42,11 @@ impl Bench {
     pub fn tell(&self, what: &str) {
         let elapsed_s = self.began.elapsed().as_secs();
         eprintln!("{elapsed_s:4} s  round {}  {what}", self.round + 1);
+    }
+
+    /// The same of a load, and of what an operation cost.
+    pub fn told_with(&self, what: &str, measured: &Measured, costs: Costs) {
+        self.told(&format!("{what}, processor time of an operation: {costs}"), measured);
     }
 
     pub fn told(&self, what: &str, measured: &Measured) {

@@ -1,5 +1,6 @@
 //! What was measured, by name, once for each round; what is told is the median of the rounds.
 
+use crate::costs::Costs;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
@@ -12,6 +13,12 @@ pub struct Figures {
 impl Figures {
     pub fn take(&mut self, name: impl Into<String>, value: f64) {
         self.taken.entry(name.into()).or_default().push(value);
+    }
+
+    /// Operations of a row in a second, and what each of them cost.
+    pub fn take_work(&mut self, name: &str, operations_s: f64, costs: Costs) {
+        self.take(format!("{name}.operations_s"), operations_s);
+        costs.take(name, self);
     }
 
     /// Whether it was measured in this round already.

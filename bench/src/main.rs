@@ -3,11 +3,12 @@
 //!
 //! - [`mod@bench`]: the rounds. - [`rows`]: what is measured. - [`references`]: what it is held against.
 //! - [`stage`], [`people`]: the service under load. - [`load`]: the load, in a process of its own.
-//! - [`figures`], [`report`], [`machine`]: medians, the table, and where it was made.
+//! - [`figures`], [`costs`], [`report`], [`machine`]: medians, processor time, the table, and where it was made.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a table for people is what it is for
 
 mod bench;
+mod costs;
 mod figures;
 mod load;
 mod machine;

@@ -4,6 +4,8 @@ mod table;
 
 pub use table::text;
 
+use crate::costs::Costs;
+use crate::figures::Figures;
 use crate::machine::Machine;
 use crate::rows::nodes;
 use serde::Serialize;
@@ -35,6 +37,10 @@ pub struct Row {
     /// `null`: it could not be measured, `note` says why.
     pub value: Option<f64>,
     pub unit: &'static str,
+    /// Operations in a second: requests that were answered; deliveries to followers. `null`: it does not count them.
+    pub operations_s: Option<f64>,
+    /// Processor time of each of them, in microseconds.
+    pub us: Option<Costs>,
     /// The value as a multiple of what it is held against.
     pub ratios: BTreeMap<&'static str, f64>,
     pub must: String,
@@ -114,6 +120,8 @@ impl Row {
             name: name.into(),
             value,
             unit,
+            operations_s: None,
+            us: None,
             ratios: BTreeMap::new(),
             must: String::new(),
             goal: String::new(),
@@ -121,6 +129,13 @@ impl Row {
             met: None,
             note: None,
         }
+    }
+
+    /// With the operations that were measured under this name, and what each of them cost.
+    pub fn work(mut self, name: &str, figures: &Figures) -> Self {
+        self.operations_s = figures.median(&format!("{name}.operations_s"));
+        self.us = Costs::median(name, figures);
+        self
     }
 
     /// Shows a ratio that nothing is asked of.
@@ -180,6 +195,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn a_row_has_met_the_least_of_its_bars() {
@@ -202,7 +218,10 @@ mod tests {
 
     #[test]
     fn the_json_has_what_others_read() {
+        let mut figures = Figures::default();
+        figures.take_work("B1.64", 9_100.0, Costs { load: 60.5, nodes: 36.0, postgres: 34.25 });
         let row = Row::new("B1", "posts", Some(9_000.0), "posts/s")
+            .work("B1.64", &figures)
             .ratio("E", Some(0.4), Bar::at_least(0.35, 0.5))
             .compared("Redis", Some(0.8))
             .note("a note");
@@ -225,17 +244,18 @@ mod tests {
             (&"B1".into(), &"posts".into(), &"posts/s".into())
         );
         assert_eq!((&row["value"], &row["note"]), (&9_000.0.into(), &"a note".into()));
+        assert_eq!(row["operations_s"], 9_100.0);
+        assert_eq!(row["us"], serde_json::json!({ "load": 60.5, "nodes": 36.0, "postgres": 34.25 }));
         assert_eq!(row["ratios"], serde_json::json!({ "E": 0.4, "Redis": 0.8 }));
         assert_eq!((&row["must"], &row["goal"]), (&"≥ 0.35 × E".into(), &"≥ 0.5 × E".into()));
         assert_eq!(row["met"], "must");
         let overload = &json["rows"][1];
-        assert_eq!(
-            (&overload["value"], &overload["met"]),
-            (&serde_json::Value::Null, &serde_json::Value::Null)
-        );
+        assert_eq!((&overload["value"], &overload["met"]), (&Value::Null, &Value::Null));
         assert_eq!(overload["must"], "< 100 ms busy");
+        assert_eq!((&overload["operations_s"], &overload["us"]), (&Value::Null, &Value::Null));
         let text = text(&report);
         assert!(text.contains("- P_ops_s absent: no pgbench (P: pgbench"), "{text}");
         assert!(text.contains("- B1: a note"), "{text}");
+        assert!(text.contains("| B1 | posts | 60.5 | 36.0 | 34.2 |"), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! Clients that each ask again once they are answered, on as many threads as load the machine best.
 
 use super::{Load, Measured};
-use rustix::time::{ClockId, clock_gettime};
+use crate::costs::own_s;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
@@ -68,7 +68,7 @@ where
         busy_p99_ms: quantile_ms(&busy, 0.99),
         failed: seen.iter().map(|seen| seen.failed).sum(),
         first_failure: seen.into_iter().find_map(|seen| seen.first_failure),
-        cpu_s: cpu_s(),
+        cpu_s: own_s(),
     })
 }
 
@@ -128,9 +128,4 @@ async fn one_client<C: AsyncFnMut() -> Outcome>(mut client: C, from: Instant, un
 pub fn quantile_ms(sorted_us: &[u32], quantile: f64) -> f64 {
     let place = (sorted_us.len() as f64 * quantile).ceil() as usize;
     sorted_us.get(place.saturating_sub(1)).map_or(0.0, |us| f64::from(*us) / 1_000.0)
-}
-
-fn cpu_s() -> f64 {
-    let used = clock_gettime(ClockId::ProcessCPUTime);
-    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }

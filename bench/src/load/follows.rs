@@ -4,6 +4,7 @@
 
 use super::closed_loop::{Trouble, quantile_ms};
 use super::exchange::ask;
+use crate::costs::{Spent, own_s, postgres_s, process_s};
 use crate::people::Crowd;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,7 @@ const ALL_WAIT_S: u64 = 60;
 pub struct Plan {
     pub node: SocketAddr,
     pub node_pid: u32,
+    pub postmaster: u32,
     /// With this the node tells how many wait: the leader's own question.
     pub check_token: Token,
     /// Follower n is the nth person of the first area.
@@ -59,6 +61,11 @@ pub struct Followed {
     /// One post at a time into the second area, before anybody waits and while all do.
     pub elsewhere_before: Times,
     pub elsewhere_while: Times,
+    /// From the first post to the last delivery: how many there were, how long it took, with the followers' coming back and
+    /// their signs of life, and what was spent on it.
+    pub deliveries: u64,
+    pub delivering_s: f64,
+    pub spent: Spent,
     /// Polls that were answered `busy`, and repeated.
     pub busy: u64,
     /// Of the node, before and with all of them.
@@ -124,6 +131,7 @@ impl Poster<'_> {
         followed.resident_with_kib = resident_kib(plan.node_pid)?;
         followed.elsewhere_while = self.post_elsewhere().await?;
         let (mut after_ack, mut after_sending) = (vec![], vec![]);
+        let (begun, before) = (Instant::now(), self.spent()?);
         for _ in 0..plan.posts {
             self.until_waiting(plan.followers).await?;
             let sent = Instant::now();
@@ -140,7 +148,16 @@ impl Poster<'_> {
             after_sending.push((delivered.at - sent).as_micros() as u32);
             followed.busy = delivered.busy;
         }
+        followed.delivering_s = begun.elapsed().as_secs_f64();
+        followed.spent = self.spent()?.since(before);
+        followed.deliveries = plan.posts as u64 * plan.followers as u64;
         Ok(Followed { after_ack: Times::of(after_ack), after_sending: Times::of(after_sending), ..followed })
+    }
+
+    /// So far, by all who take part.
+    fn spent(&self) -> anyhow::Result<Spent> {
+        let Plan { node_pid, postmaster, .. } = *self.plan;
+        Ok(Spent { load: own_s(), nodes: process_s(node_pid)?, postgres: postgres_s(postmaster)? })
     }
 
     /// Posts into an area, as the first person who is subscribed to it.

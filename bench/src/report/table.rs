@@ -2,6 +2,7 @@
 //! bar has a line of its own; a long name goes on in them.
 
 use super::{Held, Met, Report, Row};
+use crate::costs::Costs;
 use crate::references;
 use crate::rows::nodes;
 
@@ -34,7 +35,22 @@ pub fn text(report: &Report) -> String {
     if !notes.is_empty() {
         text += &format!("\n{notes}");
     }
-    text + &nodes_text(&report.nodes_table)
+    text + &costs_text(&report.rows) + &nodes_text(&report.nodes_table)
+}
+
+/// What an operation costs, of the rows that count theirs.
+fn costs_text(rows: &[Row]) -> String {
+    let cost = |row: &Row| {
+        let Costs { load, nodes, postgres } = row.us?;
+        let [load, nodes, postgres] = [load, nodes, postgres].map(number);
+        Some(format!("| {} | {} | {load} | {nodes} | {postgres} |\n", row.id, row.name))
+    };
+    let lines: String = rows.iter().filter_map(cost).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    let head = "| | what | load | nodes | PostgreSQL |\n| --- | --- | --- | --- | --- |";
+    format!("\nProcessor time of an operation, in µs:\n\n{head}\n{lines}")
 }
 
 /// A line for each number of nodes, a column for each number of clients.

@@ -25,11 +25,13 @@ pub async fn measure_delivery(bench: &Bench, figures: &mut Figures) -> anyhow::R
     let posts = if bench.quick { QUICK_POSTS } else { POSTS };
     let followed = follow(&stage, |plan| Plan { followers: FOLLOWERS, ping: true, posts, ..plan }).await?;
     let (ack, sent) = (&followed.after_ack, &followed.after_sending);
+    let costs = followed.spent.each(followed.deliveries);
     bench.tell(&format!(
         "B5 {FOLLOWERS} followers, acknowledgement to the last delivery: p50 {:.1} ms, p99 {:.1} ms; from sending: \
-         p50 {:.1} ms, p99 {:.1} ms; {} polls were told `busy`",
+         p50 {:.1} ms, p99 {:.1} ms; {} polls were told `busy`; processor time of a delivery: {costs}",
         ack.p50_ms, ack.p99_ms, sent.p50_ms, sent.p99_ms, followed.busy
     ));
+    figures.take_work("B5", followed.deliveries as f64 / followed.delivering_s, costs);
     figures.take("B5.p50_ms", ack.p50_ms);
     figures.take("B5.p99_ms", ack.p99_ms);
     figures.take("B5.sent_p99_ms", sent.p99_ms);
@@ -39,6 +41,7 @@ pub async fn measure_delivery(bench: &Bench, figures: &mut Figures) -> anyhow::R
 pub fn judge_delivery(figures: &Figures) -> Vec<Row> {
     let name = format!("{FOLLOWERS} followers of one area, acknowledgement to the last delivery, p99");
     let row = Row::new("B5", name, figures.median("B5.p99_ms"), "ms").bar(Bar::below(150.0, 50.0));
+    let row = row.work("B5", figures);
     vec![match (figures.median("B5.p50_ms"), figures.median("B5.sent_p99_ms")) {
         (Some(p50), Some(sent)) => row.note(format!("p50 {p50:.1} ms; p99 from sending {sent:.1} ms")),
         _ => row,
@@ -106,6 +109,7 @@ async fn follow(stage: &Stage, how: impl FnOnce(Plan) -> Plan) -> anyhow::Result
     let plan = Plan {
         node: node.address,
         node_pid: node.process.pid().as_raw_nonzero().get() as u32,
+        postmaster: stage.postmaster,
         check_token: Token(check_token.as_slice().try_into()?),
         crowd: stage.crowd,
         followers: 0,

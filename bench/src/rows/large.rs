@@ -69,7 +69,7 @@ async fn take(
     work: Work,
 ) -> anyhow::Result<()> {
     let (measured, costs) = stage.measure(&bench.load(work, CLIENTS)).await?;
-    bench.told(&format!("B11 {name}, {CLIENTS} clients, processor time {costs:.0?} µs"), &measured);
+    bench.told_with(&format!("B11 {name}, {CLIENTS} clients"), &measured, costs);
     figures.take(format!("B11.{name}"), measured.operations_s());
     Ok(())
 }

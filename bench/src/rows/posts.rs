@@ -53,11 +53,10 @@ async fn measure(
     for clients in CLIENTS {
         let stage = bench.stage(1, clients, areas).await?;
         let (measured, costs) = stage.measure(&bench.load(stage.posts(1), clients)).await?;
-        bench.told(
-            &format!("{row} posts, {clients} clients, processor time per post {costs:.0?} µs"),
-            &measured,
-        );
-        figures.take(format!("{row}.{clients}"), measured.operations_s());
+        bench.told_with(&format!("{row} posts, {clients} clients"), &measured, costs);
+        let name = format!("{row}.{clients}");
+        figures.take_work(&name, measured.operations_s(), costs);
+        figures.take(name, measured.operations_s());
         figures.take(format!("{row}.{clients}.p50_ms"), measured.p50_ms);
         figures.take(format!("{row}.{clients}.p99_ms"), measured.p99_ms);
     }
@@ -67,10 +66,8 @@ async fn measure(
 pub async fn measure_batches(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let stage = bench.stage(1, BATCH_CLIENTS, AREAS).await?;
     let (measured, costs) = stage.measure(&bench.load(stage.posts(BATCH), BATCH_CLIENTS)).await?;
-    bench.told(
-        &format!("B3 batches, {BATCH_CLIENTS} clients, processor time per batch {costs:.0?} µs"),
-        &measured,
-    );
+    bench.told_with(&format!("B3 batches, {BATCH_CLIENTS} clients"), &measured, costs);
+    figures.take_work("B3", measured.operations_s(), costs);
     figures.take("B3", measured.items_s());
     Ok(())
 }
@@ -78,7 +75,8 @@ pub async fn measure_batches(bench: &Bench, figures: &mut Figures) -> anyhow::Re
 pub async fn measure_alone(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let stage = bench.stage(1, 1, AREAS).await?;
     let (measured, costs) = stage.measure(&bench.load(stage.posts(1), 1)).await?;
-    bench.told(&format!("B7 posts, one client, processor time per post {costs:.0?} µs"), &measured);
+    bench.told_with("B7 posts, one client", &measured, costs);
+    figures.take_work("B7", measured.operations_s(), costs);
     figures.take("B7", measured.p50_ms);
     Ok(())
 }
@@ -107,6 +105,7 @@ pub fn judge_many_areas(figures: &Figures) -> Vec<Row> {
         let (of_jetstream, of_redis) = (of("jetstream_ops_s"), of("redis_ops_s"));
         let name = format!("durable posts, a connection each, {clients} clients");
         let row = with_times(Row::new("B1", name, figures.median(&own), "posts/s"), clients, figures);
+        let row = row.work(&own, figures);
         if best.is_some_and(|best| best != clients) {
             let row = row.compared("E", of_echo).compared("P", of_pgbench);
             return row.compared("JetStream", of_jetstream).compared("Redis", of_redis);
@@ -125,17 +124,18 @@ pub fn judge_one_area(figures: &Figures) -> Vec<Row> {
     let name = format!("the same, all into one area, {clients} clients");
     let ratio = all.zip(one).map(|((_, all), (_, one))| one / all);
     let row = with_times(Row::new("B2", name, one.map(|(_, rate)| rate), "posts/s"), clients, figures);
+    let row = row.work(&format!("B2.{clients}"), figures);
     vec![row.ratio("B1", ratio, Bar::at_least(0.7, 0.9))]
 }
 
 pub fn judge_batches(figures: &Figures) -> Vec<Row> {
     let name = format!("posts in batches of {BATCH} per connection, {BATCH_CLIENTS} clients");
-    let row = Row::new("B3", name, figures.median("B3"), "articles/s");
+    let row = Row::new("B3", name, figures.median("B3"), "articles/s").work("B3", figures);
     vec![row.ratio("P", figures.ratio("B3", "P_ops_s"), Bar::at_least(3.0, 5.0))]
 }
 
 pub fn judge_alone(figures: &Figures) -> Vec<Row> {
     let name = "one post at a time on an idle service, p50; P1: a single client of pgbench";
-    let row = Row::new("B7", name, figures.median("B7"), "ms");
+    let row = Row::new("B7", name, figures.median("B7"), "ms").work("B7", figures);
     vec![row.ratio("P1", figures.ratio("B7", "P_1_p50_ms"), Bar::at_most(4.0, 2.5))]
 }
