@@ -17,9 +17,25 @@ use tokio::sync::OnceCell;
 /// Medians of so many.
 const ROUNDS: usize = 3;
 
+/// How much of it.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    pub is_quick: bool,
+    /// Without what the rows are held against, and in one round: for whoever compares two builds.
+    pub is_alone: bool,
+    /// Of a closed loop, instead of the usual time.
+    pub measure_ms: Option<u64>,
+}
+
+impl How {
+    fn rounds(self, row: RowId) -> usize {
+        if self.is_alone { 1 } else { row.rounds(self.is_quick) }
+    }
+}
+
 pub struct Bench {
     pub cluster: OwnCluster,
-    pub quick: bool,
+    pub how: How,
     pub round: usize,
     /// Made by the first who needs it.
     pub large: OnceCell<Large>,
@@ -34,7 +50,8 @@ impl Bench {
 
     /// For how long a closed loop warms up and is measured.
     pub fn load(&self, work: Work, clients: usize) -> Load {
-        let (warm_ms, measure_ms) = if self.quick { (400, 1_200) } else { (1_000, 4_000) };
+        let (warm_ms, measure_ms) = if self.how.is_quick { (400, 1_200) } else { (1_000, 4_000) };
+        let measure_ms = self.how.measure_ms.unwrap_or(measure_ms);
         Load { work, clients, warm_ms, measure_ms }
     }
 
@@ -60,14 +77,15 @@ impl Bench {
 }
 
 /// Runs the rows and what they are held against.
-pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
+pub async fn run(chosen: &[RowId], how: How) -> anyhow::Result<Report> {
     // Builds them if need be, before anything is measured. It blocks, and must not keep Ctrl-C waiting.
     tokio::task::spawn_blocking(e2e::programs::directory).await.context("the programs cannot be built")?;
     let cluster = db::testing::own_durable_cluster().await;
     let machine = crate::machine::machine(&cluster).await?;
-    let mut bench = Bench { cluster, quick, round: 0, large: OnceCell::new(), began: Instant::now() };
+    let mut bench = Bench { cluster, how, round: 0, large: OnceCell::new(), began: Instant::now() };
     let needed: Vec<Reference> = Reference::ALL
         .into_iter()
+        .filter(|_| !how.is_alone)
         .filter(|reference| chosen.iter().any(|row| row.references().contains(reference)))
         .collect();
     let mut figures = Figures::default();
@@ -77,7 +95,7 @@ pub async fn run(chosen: &[RowId], quick: bool) -> anyhow::Result<Report> {
             reference.measure(&bench, &mut figures).await?;
         }
         for row in chosen {
-            if round < row.rounds(quick) {
+            if round < how.rounds(*row) {
                 row.measure(&bench, &mut figures).await?;
             }
         }

@@ -18,6 +18,7 @@ mod report;
 mod rows;
 mod stage;
 
+use bench::How;
 use clap::{Parser, ValueEnum};
 use rows::RowId;
 use std::io::Read;
@@ -40,12 +41,20 @@ struct Args {
     #[arg(long)]
     quick: bool,
 
+    /// The rows alone, each once, without what they are held against
+    #[arg(long)]
+    alone: bool,
+
+    /// For how long each load of clients that ask again when they are answered is measured
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    seconds: Option<f64>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
 
     /// This process is a part of another one's run
-    #[arg(long, hide = true, conflicts_with_all = ["rows", "quick", "json"])]
+    #[arg(long, hide = true, conflicts_with_all = ["rows", "quick", "alone", "seconds", "json"])]
     part: Option<Part>,
 }
 
@@ -74,12 +83,17 @@ fn measure(args: Args) -> anyhow::Result<ExitCode> {
     // In the table's order, whatever theirs is: some need figures of rows before them.
     let is_chosen = |row: &RowId| args.rows.is_empty() || args.rows.contains(row);
     let rows: Vec<RowId> = RowId::value_variants().iter().copied().filter(is_chosen).collect();
+    let how = How {
+        is_quick: args.quick,
+        is_alone: args.alone,
+        measure_ms: args.seconds.map(|s| (s * 1e3) as u64),
+    };
     let runtime = tokio::runtime::Runtime::new()?;
     // What was started goes with what started it, in whichever way that ends.
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            report = bench::run(&rows, args.quick) => report.map(Ok),
+            report = bench::run(&rows, how) => report.map(Ok),
             interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Err(INTERRUPTED)).map_err(Into::into),
             _ = terminate.recv() => Ok(Err(TERMINATED)),
         }
@@ -91,6 +105,12 @@ fn measure(args: Args) -> anyhow::Result<ExitCode> {
         Ok(report) => println!("{}", report::text(&report)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Less than a tenth of one says nothing, more than an hour is a slip.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.1..=3_600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 3600".into()) }
 }
 
 /// What it is to do comes on standard input.

@@ -98,6 +98,14 @@ fn an_error_is_one_line() {
 }
 
 #[test]
+fn a_time_that_says_nothing_is_a_usage_error() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_gaceta-bench")).args(["B7", "--seconds", "0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("from 0.1 to 3600"));
+}
+
+#[test]
 fn a_row_that_is_none_is_a_usage_error() {
     let output = Command::new(env!("CARGO_BIN_EXE_gaceta-bench")).arg("B13").output().unwrap();
     assert_eq!(output.status.code(), Some(2));

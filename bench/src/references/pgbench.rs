@@ -109,7 +109,7 @@ impl Pgbench {
         let crowd = Crowd::make(&client, 1, AREAS).await?;
         let author_id = client.query_one("select min(user_id) from users", &[]).await?.get(0);
         client.batch_execute("checkpoint").await?;
-        let seconds = if bench.quick { 1 } else { 4 }; // whole ones: it knows no others
+        let seconds = if bench.how.is_quick { 1 } else { 4 }; // whole ones: it knows no others
         Ok(Self { program, database, crowd, author_id, directory: tempfile::tempdir()?, seconds })
     }
 

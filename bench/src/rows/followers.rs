@@ -22,7 +22,7 @@ const POSTS_ELSEWHERE: usize = 300;
 
 pub async fn measure_delivery(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let stage = bench.stage(1, FOLLOWERS, 1).await?;
-    let posts = if bench.quick { QUICK_POSTS } else { POSTS };
+    let posts = if bench.how.is_quick { QUICK_POSTS } else { POSTS };
     let followed = follow(&stage, |plan| Plan { followers: FOLLOWERS, ping: true, posts, ..plan }).await?;
     let (ack, sent) = (&followed.after_ack, &followed.after_sending);
     let costs = followed.spent.each(followed.deliveries);

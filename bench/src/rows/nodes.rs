@@ -28,7 +28,7 @@ pub struct Point {
 }
 
 pub async fn measure(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
-    let (warm_ms, measure_ms) = match bench.quick {
+    let (warm_ms, measure_ms) = match bench.how.is_quick {
         true => (QUICK_WARM_MS, QUICK_MEASURE_MS),
         false => (WARM_MS, MEASURE_MS),
     };
