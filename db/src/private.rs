@@ -4,7 +4,8 @@
 //!
 //! In reading order:
 //! - `find`: which installed programs fit, also for a cluster that is already there
-//! - `install`: the distribution's line that installs them, without a system cluster
+//! - `provide`: finds them, or installs them first, once; `install`: by which program and as whom, without a system
+//!   cluster; `others`: waits for other package managers
 //! - `place`: the directory: lock, account that PostgreSQL runs as, socket directory
 //! - `cluster`: initdb that may be killed anywhere, and stopping what a killed owner left behind
 //! - `server`: the child process: start, readiness, shutdown
@@ -27,13 +28,15 @@ mod error;
 mod find;
 mod install;
 mod keeper;
+mod others;
 mod place;
+mod provide;
 mod server;
 
 pub use cluster::remove;
-pub use error::Error;
+pub use error::{Error, Obstacle};
 pub use find::{OLDEST_MAJOR, Programs, find_programs, find_programs_for};
-pub use install::{install, install_command};
+pub use provide::{Consent, install_forbidden, install_line, provide};
 pub use server::Shutdown;
 
 use keeper::Order;

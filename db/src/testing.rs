@@ -6,18 +6,22 @@
 //! Nothing here is bound to a runtime: every `#[tokio::test]` has its own, and the first to ask may end
 //! first. A failure panics, as a test does.
 
+use std::io::Write;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getppid, getrlimit, setrlimit, test_kill_process};
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
-use crate::private::{self, Options, PrivatePostgres};
+pub mod bare;
+
+use crate::private::{self, Consent, Options, PrivatePostgres};
 
 const TEMPLATE: &str = "gaceta_template";
 
@@ -94,6 +98,42 @@ impl OwnCluster {
     }
 }
 
+/// Ends this test unless PostgreSQL's programs are here; where they are missing they are installed, if that may be
+/// (`private::provide`), while all other tests wait. Why they are not here is said once in a whole run of
+/// `cargo test`, and by no test: each ends without a message and a backtrace of its own.
+///
+/// Called by whatever makes a cluster here. It blocks, perhaps for minutes: a test that waits for other programs to
+/// start one calls it first, outside of any deadline.
+pub fn programs() {
+    static HERE: OnceLock<bool> = OnceLock::new();
+    let here = HERE.get_or_init(|| {
+        let consent = if private::install_forbidden() { Consent::Forbidden } else { Consent::Given };
+        let provided = private::provide(None, consent, run().as_deref());
+        if let Err(error) = &provided {
+            // Past what captures a test's output; and a test's name may stand on this line already.
+            let _ = writeln!(std::io::stderr(), "\ntests need PostgreSQL: {error}");
+        }
+        provided.is_ok()
+    });
+    if !here {
+        std::panic::resume_unwind(Box::new("PostgreSQL's programs are not here"));
+    }
+}
+
+/// The name of the run that this process is a part of: of one `cargo test`, which starts many of them.
+fn run() -> Option<String> {
+    if let Ok(run) = std::env::var("NEXTEST_RUN_ID") {
+        return Some(run);
+    }
+    // Else whoever started us is a shell, which may run us many times.
+    std::env::var_os("CARGO")?;
+    let cargo = getppid()?.as_raw_nonzero();
+    // Its number may be used again: where the kernel tells when it started, that belongs to the name.
+    let about = std::fs::read_to_string(format!("/proc/{cargo}/stat")).unwrap_or_default();
+    let started = about.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)).unwrap_or("");
+    Some(format!("{cargo}-{started}"))
+}
+
 /// The cluster that all tests of this process share: do not stop it.
 pub async fn cluster() -> &'static PrivatePostgres {
     static CLUSTER: OnceCell<OwnCluster> = OnceCell::const_new();
@@ -125,6 +165,7 @@ pub async fn own_durable_cluster() -> OwnCluster {
 }
 
 async fn migrated_cluster(options: fn(PathBuf) -> Options, max_connections: u16) -> OwnCluster {
+    programs();
     remove_stale();
     allow_files();
     let directory = CleanedDirectory::new();

@@ -35,6 +35,12 @@ fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// A directory for a cluster, when there are programs to make one.
+fn empty() -> tempfile::TempDir {
+    gaceta_db::testing::programs();
+    tempfile::tempdir().unwrap()
+}
+
 async fn start(directory: &Path) -> PrivatePostgres {
     within("start", PrivatePostgres::start(Options::durable(directory))).await.unwrap()
 }
@@ -129,7 +135,7 @@ async fn owner_process() {
 
 #[tokio::test]
 async fn data_is_kept_over_stop_and_start_and_is_safe_from_power_cuts() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let postgres = start(directory.path()).await;
     postgres.ensure_database("news").await.unwrap();
     postgres.ensure_database("news").await.unwrap();
@@ -152,7 +158,7 @@ async fn data_is_kept_over_stop_and_start_and_is_safe_from_power_cuts() {
 
 #[tokio::test]
 async fn only_its_owner_may_enter_the_cluster() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let postgres = start(directory.path()).await;
     for inner in ["postgres", "run"] {
         let metadata = postgres.directory().join(inner).metadata().unwrap();
@@ -171,7 +177,7 @@ async fn only_its_owner_may_enter_the_cluster() {
 
 #[tokio::test]
 async fn a_second_start_says_that_one_is_running_and_how_to_connect() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let mut owner = Owner::start(directory.path());
     owner.postmaster();
     let second = within("second start", PrivatePostgres::start(Options::durable(directory.path()))).await;
@@ -182,7 +188,7 @@ async fn a_second_start_says_that_one_is_running_and_how_to_connect() {
 
 #[tokio::test]
 async fn after_kill_9_of_the_owner_the_next_start_finds_all_data() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     for round in 1..=3 {
         let mut owner = Owner::start(directory.path());
         let postmaster = owner.postmaster();
@@ -200,7 +206,7 @@ async fn postgres_ends_with_an_owner_that_was_killed() {
     if !cfg!(target_os = "linux") {
         return println!("skipped: only Linux tells a process that its parent died");
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let mut owner = Owner::start(directory.path());
     let postmaster = owner.postmaster();
     owner.kill();
@@ -209,7 +215,7 @@ async fn postgres_ends_with_an_owner_that_was_killed() {
 
 #[tokio::test]
 async fn a_server_left_running_is_stopped_and_its_data_found() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let mut owner = Owner::start(directory.path());
     let postmaster = owner.postmaster();
     // Stopped, it does not act on its parent's death: as where there is no such signal.
@@ -234,7 +240,7 @@ async fn a_server_left_running_is_stopped_and_its_data_found() {
 
 #[tokio::test]
 async fn an_interrupted_initdb_is_made_good_by_the_next_start() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let unfinished = || {
         let names = std::fs::read_dir(directory.path()).unwrap().flatten();
         names.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("postgres.new"))
@@ -253,7 +259,7 @@ async fn an_interrupted_initdb_is_made_good_by_the_next_start() {
 
 #[tokio::test]
 async fn a_pid_file_that_names_a_stranger_does_not_stop_a_start() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     start(directory.path()).await.stop().await.unwrap();
     // What a power cut or a container's restart leaves: the number is in use again, by us.
     let stale = directory.path().join("postgres/postmaster.pid");
@@ -265,7 +271,7 @@ async fn a_pid_file_that_names_a_stranger_does_not_stop_a_start() {
 
 #[tokio::test]
 async fn ctrl_c_on_the_terminal_does_not_reach_postgres() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let postgres = start(directory.path()).await;
     let group = getpgid(Some(pid(postgres.pid().unwrap()))).unwrap();
     assert_ne!(group, getpgrp());
@@ -299,7 +305,7 @@ async fn a_server_that_died_by_itself_comes_back() {
 
 #[tokio::test]
 async fn a_long_or_odd_directory_gets_a_socket_elsewhere_and_nothing_stays() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     for name in ["x".repeat(100), "with blank, 'quote' and ñ".into()] {
         let postgres = start(&directory.path().join(name)).await;
         let sockets = connect(&postgres, "postgres").await;
@@ -313,7 +319,7 @@ async fn a_long_or_odd_directory_gets_a_socket_elsewhere_and_nothing_stays() {
 
 #[tokio::test]
 async fn a_directory_of_something_else_is_left_alone() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let data = directory.path().join("postgres");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("precious"), "text").unwrap();
@@ -324,7 +330,7 @@ async fn a_directory_of_something_else_is_left_alone() {
 
 #[tokio::test]
 async fn a_cluster_of_another_version_is_refused_with_that_version() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let data = directory.path().join("postgres");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("PG_VERSION"), "9\n").unwrap();
@@ -349,7 +355,7 @@ async fn root_is_told_which_directory_postgres_cannot_enter() {
     if !rustix::process::geteuid().is_root() {
         return println!("skipped: an ordinary user's PostgreSQL runs as that user");
     }
-    let closed = tempfile::tempdir().unwrap();
+    let closed = empty();
     std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     let refused = PrivatePostgres::start(Options::durable(closed.path().join("data"))).await;
     let error = refused.err().unwrap();
@@ -359,7 +365,7 @@ async fn root_is_told_which_directory_postgres_cannot_enter() {
 
 #[tokio::test]
 async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     start(directory.path()).await.stop().await.unwrap();
     std::fs::write(directory.path().join("postgres/postgresql.conf"), "nonsense = 1\n").unwrap();
     let error = PrivatePostgres::start(Options::durable(directory.path())).await.err().unwrap();
@@ -368,7 +374,7 @@ async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
 
 #[tokio::test]
 async fn a_start_that_nobody_waits_for_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = empty();
     let start_it = PrivatePostgres::start(Options::durable(directory.path()));
     // Long enough to begin, too short to make a cluster.
     assert!(tokio::time::timeout(Duration::from_millis(20), start_it).await.is_err());

@@ -1,15 +1,16 @@
-//! The private PostgreSQL: its programs are found, or installed when somebody agrees, and started on the data directory.
+//! The private PostgreSQL: its programs are found, or installed first, and started on the data directory.
 
-use anyhow::{Context, bail};
-use db::private::{Error, Options, PrivatePostgres, find_programs_for, install, install_command};
+use anyhow::Context;
+use db::private::{Consent, Error, Obstacle, Options, PrivatePostgres};
+use db::private::{find_programs_for, install_forbidden, install_line, provide};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 pub const DATABASE: &str = "gaceta";
 
-pub async fn start(data: &Path, may_install: bool) -> anyhow::Result<PrivatePostgres> {
+pub async fn start(data: &Path, no_install: bool) -> anyhow::Result<PrivatePostgres> {
     if let Err(Error::NoPrograms { .. }) = find_programs_for(data) {
-        provide_programs(may_install)?;
+        provide(Some(data), consent(no_install)?, None)?;
     }
     if !data.join("postgres").exists() && std::io::stderr().is_terminal() {
         // It takes a second, on a slow disk many.
@@ -20,35 +21,32 @@ pub async fn start(data: &Path, may_install: bool) -> anyhow::Result<PrivatePost
     Ok(postgres)
 }
 
-/// Installs, if told to or allowed to; else says which line does.
-fn provide_programs(may_install: bool) -> anyhow::Result<()> {
-    let Some(command) = install_command() else {
-        bail!(
-            "PostgreSQL's programs are not here: install PostgreSQL 14 or newer, or set GACETA_POSTGRES_BIN"
-        );
-    };
-    if may_install || agrees(&command)? {
-        return Ok(install()?);
+/// On a terminal somebody is asked; elsewhere missing programs are installed unless that is forbidden.
+fn consent(no_install: bool) -> anyhow::Result<Consent> {
+    if no_install || install_forbidden() {
+        return Ok(Consent::Forbidden);
     }
-    bail!(
-        "PostgreSQL's programs are not here. This line installs them, without starting a server:\n  {command}\n\
-         or start again with --install-postgres."
-    );
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(Consent::Given);
+    }
+    let line = install_line(Consent::GivenAtTerminal)?;
+    if !agrees(&line)? {
+        let obstacle = Some(Obstacle::Declined);
+        return Err(Error::NoPrograms { found: vec![], obstacle, line: Some(line) }.into());
+    }
+    Ok(Consent::GivenAtTerminal)
 }
 
-/// Asks on a terminal; elsewhere nobody can agree.
-fn agrees(command: &str) -> anyhow::Result<bool> {
+/// Enter alone agrees; the end of the input does not.
+fn agrees(line: &str) -> anyhow::Result<bool> {
     let mut stderr = std::io::stderr();
-    if !std::io::stdin().is_terminal() || !stderr.is_terminal() {
-        return Ok(false);
-    }
     write!(
         stderr,
         "Gaceta keeps its data in PostgreSQL, whose programs are not here.\n\
-         This installs them, without starting a server:\n  {command}\nRun it now? [y/N] "
+         Install them, without starting a server ({line})? [Y/n] "
     )?;
     stderr.flush()?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    let bytes = std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(bytes > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
 }

@@ -40,9 +40,9 @@ struct Args {
     #[arg(long, env = "GACETA_NO_PROMPT")]
     no_prompt: bool,
 
-    /// Install PostgreSQL's programs without asking, where there are none
-    #[arg(long, env = "GACETA_INSTALL_POSTGRES")]
-    install_postgres: bool,
+    /// Never install PostgreSQL's programs, where there are none [env: GACETA_NO_INSTALL]
+    #[arg(long)]
+    no_install: bool,
 
     /// The first administrator's password, instead of a random one
     #[arg(long, env = "GACETA_ADMIN_PASSWORD_FILE", value_name = "FILE")]
@@ -77,7 +77,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(data) => data,
         None => default_data()?,
     };
-    let postgres = database::start(&data, args.install_postgres).await?;
+    let postgres = database::start(&data, args.no_install).await?;
     let data = postgres.directory().to_path_buf();
     let log = init_log(&data, &args.log, args.no_prompt)?;
     let result = async {

@@ -7,9 +7,15 @@ use super::find::OLDEST_MAJOR;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("no PostgreSQL programs found (initdb and postgres, version {OLDEST_MAJOR} or newer){}; install \
-        them{}, or name their directory in GACETA_POSTGRES_BIN", versions(.found), with(.install))]
-    NoPrograms { found: Vec<u32>, install: Option<String> },
+    #[error("no PostgreSQL programs found (initdb and postgres, version {OLDEST_MAJOR} or newer){}{}; {}, or \
+        name their directory in GACETA_POSTGRES_BIN", versions(.found), and(.obstacle), how(.obstacle, .line))]
+    NoPrograms {
+        found: Vec<u32>,
+        /// Why they are not installed now; none while nobody has tried.
+        obstacle: Option<Obstacle>,
+        /// What a person types to install them.
+        line: Option<String>,
+    },
 
     #[error("{} was made by PostgreSQL {needed} and opens with that version only{}; install PostgreSQL \
         {needed}, or name the directory of its programs in GACETA_POSTGRES_BIN",
@@ -20,11 +26,21 @@ pub enum Error {
         directory that holds both, or unset it", .directory.display())]
     BadProgramDirectory { directory: PathBuf, reason: String },
 
-    #[error("nothing known here installs PostgreSQL; install version {OLDEST_MAJOR} or newer by hand")]
-    NoInstaller,
+    #[error("`{line}` did not succeed ({status}); all that it said is in {}, at the end:\n{output}", .log.display())]
+    InstallFailed { line: String, status: String, log: PathBuf, output: String },
 
-    #[error("`{command}` did not succeed ({status}); run it by hand to see why")]
-    InstallFailed { command: String, status: String },
+    #[error("`{line}` has not ended after {wait_s} s and is left to itself; what it says is in {}", .log.display())]
+    InstallTooSlow { line: String, wait_s: u64, log: PathBuf },
+
+    #[error("`{line}` went well, but there is still no PostgreSQL {OLDEST_MAJOR} or newer{}; install one by hand, \
+        or name the directory of its programs in GACETA_POSTGRES_BIN", versions(.found))]
+    InstallTooOld { line: String, found: Vec<u32> },
+
+    #[error("another process has been installing PostgreSQL for {wait_s} s and holds {}", .lock.display())]
+    InstallLocked { wait_s: u64, lock: PathBuf },
+
+    #[error("there is no PostgreSQL here, for the reason that was said before in this run")]
+    FailedBefore,
 
     #[error("{} is in use by another process{}", .directory.display(), said(.note))]
     InUse { directory: PathBuf, note: String },
@@ -83,6 +99,23 @@ pub enum Error {
     Io { what: &'static str, path: PathBuf, cause: io::Error },
 }
 
+/// Why the programs are not installed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    #[error("--no-install or GACETA_NO_INSTALL forbids to install them")]
+    Forbidden,
+    #[error("nobody has agreed to install them")]
+    Declined,
+    #[error("nothing known here installs them")]
+    NoInstaller,
+    #[error("only root may install them, without sudo")]
+    NoSudo,
+    #[error("sudo asks for a password")]
+    SudoAsks,
+    #[error("Homebrew does not work for root")]
+    HomebrewAsRoot,
+}
+
 impl Error {
     pub(super) fn io(what: &'static str, path: &Path, cause: io::Error) -> Error {
         Error::Io { what, path: path.to_owned(), cause }
@@ -97,8 +130,20 @@ fn versions(majors: &[u32]) -> String {
     format!(" (there is version {})", list.join(", "))
 }
 
-fn with(line: &Option<String>) -> String {
-    line.as_ref().map(|line| format!(" with `{line}`")).unwrap_or_default()
+fn and(obstacle: &Option<Obstacle>) -> String {
+    obstacle.map(|obstacle| format!(", and {obstacle}")).unwrap_or_default()
+}
+
+fn how(obstacle: &Option<Obstacle>, line: &Option<String>) -> String {
+    let who = match obstacle {
+        Some(Obstacle::NoSudo) => "as root ",
+        Some(Obstacle::HomebrewAsRoot) => "as an ordinary user ",
+        _ => "",
+    };
+    match line {
+        Some(line) => format!("{who}install them with `{line}`"),
+        None => "install them by hand".into(),
+    }
 }
 
 /// The driver's own text is "db error"; what the server said stands behind it.

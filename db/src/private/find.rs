@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Error, install_command};
+use super::Error;
 
 /// The oldest major version whose features the schema and this launcher use.
 pub const OLDEST_MAJOR: u32 = 14;
@@ -62,7 +62,7 @@ fn choose(
         }
         None => match installed.pop_last() {
             Some((major, programs)) if major >= OLDEST_MAJOR => Ok(programs),
-            _ => Err(Error::NoPrograms { found: majors, install: install_command() }),
+            _ => Err(Error::NoPrograms { found: majors, obstacle: None, line: None }),
         },
     }
 }
