@@ -45,13 +45,15 @@ pub fn command(program: &str) -> std::process::Command {
     clean_command(&programs::path(program))
 }
 
-/// Without anything that the environment of this test would tell it.
+/// Without anything that the environment of this test would tell it, but for what is true of the whole machine.
 pub fn clean_command(program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     let ours = ["GACETA_", "CARGO_", "XDG_", "RUST_"];
+    let machine = ["GACETA_POSTGRES_BIN", "GACETA_NO_INSTALL"];
     for (name, _) in std::env::vars_os() {
-        if ours.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
+        let name = name.to_string_lossy();
+        if ours.iter().any(|prefix| name.starts_with(prefix)) && !machine.contains(&&*name) {
+            command.env_remove(&*name);
         }
     }
     command

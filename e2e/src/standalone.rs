@@ -21,6 +21,8 @@ pub struct Place {
 impl Place {
     /// Of whoever runs this test.
     pub fn new() -> Self {
+        // Not by the program under test, whose start has a deadline.
+        db::testing::programs();
         let directory = tempfile::tempdir().unwrap();
         if geteuid().is_root() {
             // PostgreSQL runs as somebody else then, who must get through.

@@ -3,6 +3,7 @@
 mod agents;
 mod attempts;
 mod bad_database;
+mod bare;
 mod control;
 mod election;
 mod load;
