@@ -53,7 +53,8 @@ impl Outgoing {
 /// Posts that could not be saved, and so were not sent.
 struct Unsaved {
     posts: Vec<OutboxPost>,
-    failure: Failure,
+    /// In a box: a result has room for it, and hardly ever one.
+    failure: Box<Failure>,
 }
 
 /// What became of the posts.
@@ -106,7 +107,7 @@ impl Sender<'_> {
         }
         if !new.is_empty() {
             let saved = self.outbox.save(new.clone());
-            entries.extend(saved.map_err(|error| Unsaved { posts: new, failure: error.into() })?);
+            entries.extend(saved.map_err(|error| Unsaved { posts: new, failure: Box::new(error.into()) })?);
         }
         Ok(entries)
     }
@@ -115,7 +116,7 @@ impl Sender<'_> {
     fn keep(&mut self, unsaved: Unsaved, left: impl Iterator<Item = Outgoing>) -> Result<(), Failure> {
         let is_new = |outgoing: &Outgoing| matches!(outgoing, Outgoing::New(_));
         let posts = unsaved.posts.into_iter().map(Outgoing::New).chain(left.filter(is_new)).collect();
-        self.refuse(posts, unsaved.failure)
+        self.refuse(posts, *unsaved.failure)
     }
 
     /// After a definite answer. A file that cannot be removed is no reason to stop: its post is answered as a repeat.
