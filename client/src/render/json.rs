@@ -61,7 +61,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::{Serializer, Value, json};
 use std::io;
-use wire::{AreaDetails, Article, AuditEntry, SessionSummary};
+use wire::{AreaDetails, AreaSummary, Article, AuditEntry, SessionSummary, SubscriptionSummary, UserSummary};
 
 pub fn outcome(outcome: &Outcome) -> Shown {
     Shown::data(match outcome {
@@ -114,18 +114,8 @@ fn value(outcome: &Outcome) -> Value {
         Outcome::PasswordChanged => json!({"changed": true}),
         Outcome::Sessions(sessions) => sessions.iter().map(session).collect(),
         Outcome::SessionsEnded { sessions } => json!({"ended": sessions}),
-        Outcome::Areas(areas) => areas
-            .iter()
-            .map(|area| {
-                json!({
-                    "name": area.name, "description": area.description, "subscribed": area.unread.is_some(),
-                    "unread": area.unread, "last_seq": area.last_seq, "replicas": area.replicas,
-                })
-            })
-            .collect(),
-        Outcome::Subscriptions(subscriptions) => {
-            subscriptions.iter().map(|s| json!({"area": s.name, "unread": s.unread, "cursor": s.cursor})).collect()
-        }
+        Outcome::Areas(areas) => areas.iter().map(area).collect(),
+        Outcome::Subscriptions(subscriptions) => subscriptions.iter().map(subscription).collect(),
         Outcome::Subscribed { area, cursor, already } => json!({"area": area, "cursor": cursor, "already": already}),
         Outcome::Unsubscribed { area, already } | Outcome::AreaRemoved { area, already } => {
             json!({"area": area, "already": already})
@@ -149,15 +139,7 @@ fn value(outcome: &Outcome) -> Value {
         Outcome::Status(status) => json!(status),
         Outcome::AreaChanged { area, already, .. } => json!({"area": details(area), "already": already}),
         Outcome::AreaList(areas) => areas.iter().map(details).collect(),
-        Outcome::UserList(users) => users
-            .iter()
-            .map(|user| {
-                json!({
-                    "name": user.name, "role": user.role.name(), "created_at": rfc3339(user.created_at_us),
-                    "disabled_at": user.disabled_at_us.map(rfc3339), "sessions": user.sessions,
-                })
-            })
-            .collect(),
+        Outcome::UserList(users) => users.iter().map(user).collect(),
         Outcome::UserChanged { user, already, .. } => json!({"user": user, "already": already}),
         Outcome::Settings { version, settings } => settings::list(*version, settings),
         Outcome::Setting(setting) => settings::setting(setting),
@@ -196,11 +178,40 @@ fn reading_value(reading: &Reading) -> Value {
     })
 }
 
-fn article(article: &Article) -> Value {
+// Each record is taken apart, so that a new field is shown, or left out on purpose.
+
+fn area(area: &AreaSummary) -> Value {
+    let AreaSummary { area_id: _, name, description, unread, last_seq, replicas } = area;
     json!({
-        "seq": article.seq, "id": article.id, "author": article.author,
-        "posted_at": rfc3339(article.posted_at_us), "body": article.body,
+        "name": name, "description": description, "subscribed": unread.is_some(), "unread": unread,
+        "last_seq": last_seq, "replicas": replicas,
     })
+}
+
+fn subscription(subscription: &SubscriptionSummary) -> Value {
+    let SubscriptionSummary {
+        area_id: _,
+        name,
+        unread,
+        cursor,
+        generation: _,
+        last_seq: _,
+        expired_through: _,
+    } = subscription;
+    json!({"area": name, "unread": unread, "cursor": cursor})
+}
+
+fn user(user: &UserSummary) -> Value {
+    let UserSummary { name, role, created_at_us, disabled_at_us, sessions } = user;
+    json!({
+        "name": name, "role": role.name(), "created_at": rfc3339(*created_at_us),
+        "disabled_at": disabled_at_us.map(rfc3339), "sessions": sessions,
+    })
+}
+
+fn article(article: &Article) -> Value {
+    let Article { seq, id, author, posted_at_us, body } = article;
+    json!({"seq": seq, "id": id, "author": author, "posted_at": rfc3339(*posted_at_us), "body": body})
 }
 
 fn item_value(area: &str, item: &Item) -> Value {
@@ -213,26 +224,41 @@ fn item_value(area: &str, item: &Item) -> Value {
 }
 
 fn session(session: &SessionSummary) -> Value {
+    let SessionSummary { session_id, label, created_at_us, last_used_at_us, expires_at_us, current } =
+        session;
     json!({
-        "id": session.session_id, "label": session.label, "created_at": rfc3339(session.created_at_us),
-        "last_used_at": rfc3339(session.last_used_at_us), "expires_at": rfc3339(session.expires_at_us),
-        "current": session.current,
+        "id": session_id, "label": label, "created_at": rfc3339(*created_at_us),
+        "last_used_at": rfc3339(*last_used_at_us), "expires_at": rfc3339(*expires_at_us), "current": current,
     })
 }
 
 fn details(area: &AreaDetails) -> Value {
+    let AreaDetails {
+        area_id,
+        name,
+        description,
+        replicas,
+        keep_for_s,
+        keep_count,
+        created_at_us,
+        removed_at_us,
+        last_seq,
+        expired_through,
+        subscribers,
+    } = area;
     json!({
-        "id": area.area_id.0, "name": area.name, "description": area.description, "replicas": area.replicas,
-        "keep_for_s": area.keep_for_s, "keep_count": area.keep_count, "created_at": rfc3339(area.created_at_us),
-        "removed_at": area.removed_at_us.map(rfc3339), "last_seq": area.last_seq,
-        "expired_through": area.expired_through, "subscribers": area.subscribers,
+        "id": area_id.0, "name": name, "description": description, "replicas": replicas,
+        "keep_for_s": keep_for_s, "keep_count": keep_count, "created_at": rfc3339(*created_at_us),
+        "removed_at": removed_at_us.map(rfc3339), "last_seq": last_seq, "expired_through": expired_through,
+        "subscribers": subscribers,
     })
 }
 
 fn audit(entry: &AuditEntry) -> Value {
+    let AuditEntry { audit_id, at_us, actor, action, target, detail } = entry;
     json!({
-        "id": entry.audit_id, "at": rfc3339(entry.at_us), "actor": entry.actor, "action": entry.action,
-        "target": entry.target, "detail": object(&entry.detail),
+        "id": audit_id, "at": rfc3339(*at_us), "actor": actor, "action": action, "target": target,
+        "detail": object(detail),
     })
 }
 
@@ -275,7 +301,7 @@ mod tests {
     use crate::exit::Pending;
     use crate::outcome::Expired;
     use uuid::Uuid;
-    use wire::{AreaSummary, ErrorCode};
+    use wire::ErrorCode;
 
     fn one(seq: i64, body: &str) -> Article {
         Article {

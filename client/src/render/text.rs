@@ -165,13 +165,15 @@ fn done_or_already(what: &str, done: &str, already: bool) -> String {
 fn sessions_table(sessions: &[SessionSummary], style: Style) -> String {
     let when = |at_us| moment(at_us, style);
     let row = |session: &SessionSummary| {
+        let SessionSummary { session_id, label, created_at_us, last_used_at_us, expires_at_us, current } =
+            session;
         [
-            session.session_id.to_string(),
-            session.label.clone(),
-            when(session.created_at_us),
-            when(session.last_used_at_us),
-            when(session.expires_at_us),
-            if session.current { "this one".into() } else { String::new() },
+            session_id.to_string(),
+            label.clone(),
+            when(*created_at_us),
+            when(*last_used_at_us),
+            when(*expires_at_us),
+            if *current { "this one".into() } else { String::new() },
         ]
     };
     table([">ID", "FROM", "!SINCE", "!LAST USED", "!EXPIRES", "!"], sessions.iter().map(row).collect(), style)
@@ -191,14 +193,26 @@ fn contexts_table(contexts: &[ContextSummary], style: Style) -> String {
 
 fn areas_table(areas: &[AreaSummary], style: Style) -> String {
     let row = |area: &AreaSummary| {
-        let unread = area.unread.map_or("-".into(), |unread| unread.to_string());
-        [area.name.clone(), unread, area.last_seq.to_string(), area.description.clone()]
+        let AreaSummary { area_id: _, name, description, unread, last_seq, replicas: _ } = area;
+        let unread = unread.map_or("-".into(), |unread| unread.to_string());
+        [name.clone(), unread, last_seq.to_string(), description.clone()]
     };
     table(["AREA", ">UNREAD", ">LAST", "DESCRIPTION"], areas.iter().map(row).collect(), style)
 }
 
 fn subscriptions_table(subscriptions: &[SubscriptionSummary], style: Style) -> String {
-    let row = |s: &SubscriptionSummary| [s.name.clone(), s.unread.to_string(), s.cursor.to_string()];
+    let row = |subscription: &SubscriptionSummary| {
+        let SubscriptionSummary {
+            area_id: _,
+            name,
+            unread,
+            cursor,
+            generation: _,
+            last_seq: _,
+            expired_through: _,
+        } = subscription;
+        [name.clone(), unread.to_string(), cursor.to_string()]
+    };
     table(["AREA", ">UNREAD", ">READ TO"], subscriptions.iter().map(row).collect(), style)
 }
 
@@ -285,15 +299,28 @@ fn verified(v: &Verification) -> Shown {
 
 fn area_details_table(areas: &[AreaDetails], style: Style) -> String {
     let row = |area: &AreaDetails| {
+        let AreaDetails {
+            area_id: _,
+            name,
+            description,
+            replicas,
+            keep_for_s,
+            keep_count,
+            created_at_us: _,
+            removed_at_us,
+            last_seq,
+            expired_through: _,
+            subscribers,
+        } = area;
         [
-            area.name.clone(),
-            if area.removed_at_us.is_some() { "removed".into() } else { String::new() },
-            area.last_seq.to_string(),
-            area.subscribers.to_string(),
-            area.replicas.to_string(),
-            area.keep_for_s.map_or("-".into(), duration_text),
-            area.keep_count.map_or("-".into(), |count| count.to_string()),
-            area.description.clone(),
+            name.clone(),
+            if removed_at_us.is_some() { "removed".into() } else { String::new() },
+            last_seq.to_string(),
+            subscribers.to_string(),
+            replicas.to_string(),
+            keep_for_s.map_or("-".into(), duration_text),
+            keep_count.map_or("-".into(), |count| count.to_string()),
+            description.clone(),
         ]
     };
     let head = ["AREA", "", ">LAST", ">SUBSCRIBERS", ">REPLICAS", ">KEEP FOR", ">KEEP COUNT", "DESCRIPTION"];
@@ -303,29 +330,18 @@ fn area_details_table(areas: &[AreaDetails], style: Style) -> String {
 fn users_table(users: &[UserSummary], style: Style) -> String {
     let when = |at_us| moment(at_us, style);
     let row = |user: &UserSummary| {
-        let disabled = user.disabled_at_us.map_or(String::new(), |at_us| format!("disabled {}", when(at_us)));
-        [
-            user.name.clone(),
-            user.role.name().into(),
-            user.sessions.to_string(),
-            when(user.created_at_us),
-            disabled,
-        ]
+        let UserSummary { name, role, created_at_us, disabled_at_us, sessions } = user;
+        let disabled = disabled_at_us.map_or(String::new(), |at_us| format!("disabled {}", when(at_us)));
+        [name.clone(), role.to_string(), sessions.to_string(), when(*created_at_us), disabled]
     };
     table(["USER", "!ROLE", ">SESSIONS", "!SINCE", "!"], users.iter().map(row).collect(), style)
 }
 
 fn audit_table(entries: &[AuditEntry], style: Style) -> String {
     let row = |entry: &AuditEntry| {
-        let actor = if entry.actor.is_empty() { "-".into() } else { entry.actor.clone() };
-        [
-            entry.audit_id.to_string(),
-            moment(entry.at_us, style),
-            actor,
-            entry.action.clone(),
-            entry.target.clone(),
-            entry.detail.clone(),
-        ]
+        let AuditEntry { audit_id, at_us, actor, action, target, detail } = entry;
+        let actor = if actor.is_empty() { "-".into() } else { actor.clone() };
+        [audit_id.to_string(), moment(*at_us, style), actor, action.clone(), target.clone(), detail.clone()]
     };
     table([">ID", "!WHEN", "WHO", "!DID", "TO", "DETAIL"], entries.iter().map(row).collect(), style)
 }

@@ -13,12 +13,6 @@ pub fn node_changed(changed: &NodeDetails, already: bool) -> Value {
 }
 
 pub fn agent_list(agents: &[AgentDetails], leader: Option<&Leader>, events: &[ServiceEvent]) -> Value {
-    let leads = |leader: &Leader| {
-        json!({
-            "id": leader.agent_id, "epoch": leader.epoch, "since": rfc3339(leader.taken_at_us),
-            "expires_at": rfc3339(leader.expires_at_us),
-        })
-    };
     json!({
         "leader": leader.map(leads),
         "agents": agents.iter().map(|one| agent(one, leader)).collect::<Value>(),
@@ -26,14 +20,20 @@ pub fn agent_list(agents: &[AgentDetails], leader: Option<&Leader>, events: &[Se
     })
 }
 
+fn leads(leader: &Leader) -> Value {
+    let Leader { agent_id, epoch, taken_at_us, expires_at_us } = leader;
+    json!({
+        "id": agent_id, "epoch": epoch, "since": rfc3339(*taken_at_us), "expires_at": rfc3339(*expires_at_us),
+    })
+}
+
 pub fn load(samples: &[LoadSample], nodes: &[NodeDetails]) -> Value {
-    let sample = |sample: &LoadSample| {
-        json!({
-            "at": rfc3339(sample.at_us), "epoch": sample.epoch, "nodes": sample.nodes,
-            "sum": figures(&sample.sum), "mean": figures(&sample.mean),
-        })
-    };
     json!({"samples": samples.iter().map(sample).collect::<Value>(), "nodes": nodes_value(nodes)})
+}
+
+fn sample(sample: &LoadSample) -> Value {
+    let LoadSample { at_us, epoch, nodes, sum, mean } = sample;
+    json!({"at": rfc3339(*at_us), "epoch": epoch, "nodes": nodes, "sum": figures(sum), "mean": figures(mean)})
 }
 
 fn nodes_value(nodes: &[NodeDetails]) -> Value {
@@ -41,40 +41,66 @@ fn nodes_value(nodes: &[NodeDetails]) -> Value {
 }
 
 fn node(node: &NodeDetails) -> Value {
+    let NodeDetails {
+        node_id,
+        address,
+        version,
+        state,
+        state_at_us,
+        started_at_us,
+        drained_at_us,
+        areas,
+        settings_version,
+        load,
+        load_at_us,
+    } = node;
     json!({
-        "id": node.node_id, "address": node.address,
-        "state": node.state.name(),
-        "since": rfc3339(node.state_at_us), "started_at": rfc3339(node.started_at_us),
-        "drained_at": node.drained_at_us.map(rfc3339), "areas": node.areas, "version": node.version,
-        "settings_version": node.settings_version, "load": node.load.as_ref().map(figures),
-        "load_at": node.load_at_us.map(rfc3339),
+        "id": node_id, "address": address, "state": state.name(), "since": rfc3339(*state_at_us),
+        "started_at": rfc3339(*started_at_us), "drained_at": drained_at_us.map(rfc3339), "areas": areas,
+        "version": version, "settings_version": settings_version, "load": load.as_ref().map(figures),
+        "load_at": load_at_us.map(rfc3339),
     })
 }
 
 fn figures(load: &Load) -> Value {
+    let Load {
+        posts_s,
+        reads_s,
+        follows_s,
+        deletes_s,
+        others_s,
+        deliveries_s,
+        followers,
+        connections,
+        queued_posts,
+        memory_bytes,
+    } = load;
     json!({
-        "posts_s": load.posts_s, "reads_s": load.reads_s, "follows_s": load.follows_s,
-        "deletes_s": load.deletes_s, "others_s": load.others_s, "deliveries_s": load.deliveries_s,
-        "followers": load.followers, "connections": load.connections, "queued_posts": load.queued_posts,
-        "memory_bytes": load.memory_bytes,
+        "posts_s": posts_s, "reads_s": reads_s, "follows_s": follows_s, "deletes_s": deletes_s,
+        "others_s": others_s, "deliveries_s": deliveries_s, "followers": followers, "connections": connections,
+        "queued_posts": queued_posts, "memory_bytes": memory_bytes,
     })
 }
 
 fn agent(agent: &AgentDetails, leader: Option<&Leader>) -> Value {
+    let AgentDetails { agent_id, address, version, started_at_us, seen_at_us, live, settings_version } =
+        agent;
     json!({
-        "id": agent.agent_id, "address": agent.address, "live": agent.live,
-        "leads": leader.is_some_and(|leader| leader.agent_id == agent.agent_id),
-        "started_at": rfc3339(agent.started_at_us), "seen_at": rfc3339(agent.seen_at_us),
-        "version": agent.version, "settings_version": agent.settings_version,
+        "id": agent_id, "address": address, "live": live,
+        "leads": leader.is_some_and(|leader| leader.agent_id == *agent_id),
+        "started_at": rfc3339(*started_at_us), "seen_at": rfc3339(*seen_at_us), "version": version,
+        "settings_version": settings_version,
     })
 }
 
 fn events_value(events: &[ServiceEvent]) -> Value {
-    let event = |event: &ServiceEvent| {
-        json!({
-            "id": event.event_id, "at": rfc3339(event.at_us), "epoch": event.epoch, "kind": event.kind,
-            "subject": event.subject, "detail": object(&event.detail),
-        })
-    };
     events.iter().map(event).collect()
+}
+
+fn event(event: &ServiceEvent) -> Value {
+    let ServiceEvent { event_id, at_us, epoch, kind, subject, detail } = event;
+    json!({
+        "id": event_id, "at": rfc3339(*at_us), "epoch": epoch, "kind": kind, "subject": subject,
+        "detail": object(detail),
+    })
 }

@@ -10,9 +10,10 @@ pub fn list(version: i64, settings: &[SettingDetails]) -> Value {
 }
 
 pub fn setting(setting: &SettingDetails) -> Value {
+    let SettingDetails { name, value, default, changed_at_us, allowed, help } = setting;
     json!({
-        "name": setting.name, "value": setting.value, "default": setting.default,
-        "set_at": setting.changed_at_us.map(rfc3339), "allowed": setting.allowed, "help": setting.help,
+        "name": name, "value": value, "default": default, "set_at": changed_at_us.map(rfc3339),
+        "allowed": allowed, "help": help,
     })
 }
 
@@ -25,9 +26,8 @@ pub fn export(version: i64, settings: &[SettingDetails]) -> Value {
 
 pub fn status(version: i64, servers: &[ServerSettings]) -> Value {
     let server = |server: &ServerSettings| {
-        json!({
-            "kind": server.kind.name(), "id": server.id, "address": server.address, "version": server.version,
-        })
+        let ServerSettings { kind, id, address, version } = server;
+        json!({"kind": kind.name(), "id": id, "address": address, "version": version})
     };
     json!({"version": version, "servers": servers.iter().map(server).collect::<Value>()})
 }
