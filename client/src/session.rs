@@ -129,6 +129,8 @@ fn telling(settings: &Settings, output: &Output, token: Option<String>) -> Tell 
     let (settings, output) = (settings.clone(), output.clone());
     Tell::new(move |told| match told {
         Told::Waiting(what) => output.waiting(what),
+        Told::Away(why) => output.note(&format!("Waiting for the service ({why}); goes on by itself.")),
+        Told::Back => output.note("The service is back."),
         Told::Answered(agent) => {
             let agent = agent.to_string();
             let _ = Context::update(&settings, |context| context.last_agent = Some(agent));

@@ -10,16 +10,12 @@ use super::reading::{joined_to, mark};
 use crate::exit::Failure;
 use crate::outcome::{Expired, Item, Outcome, items};
 use crate::pager;
-use crate::service::candidates::{Candidate, resolve_all};
 use crate::service::outbox::abort_at;
-use crate::service::session::{Nodes, fresh_nodes};
-use crate::service::transport::jittered;
-use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
+use crate::service::poll::{AnyNode, Poll};
 use crate::session::Session;
 use crate::stop::Stop;
-use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 use wire::limits::AREAS_PER_REQUEST_MAX;
 use wire::{
@@ -27,15 +23,6 @@ use wire::{
     RequestBody, Seq, Shown, SubscriptionSummary,
 };
 
-/// The first answer of a node, which is not to wait for news, takes milliseconds. Of a service that is slow all nodes are: hence
-/// twice as long in each round.
-const PATIENCE_MIN: Duration = Duration::from_secs(1);
-const PATIENCE_MAX: Duration = Duration::from_secs(8);
-/// Between two rounds through all nodes, doubling.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// A break that is over by then is nobody's business; of a longer one a person is told what is waited for.
-const SILENCE_MAX: Duration = Duration::from_millis(300);
 /// A mark must not keep anybody from leaving, nor from the next article. What it loses is shown again, nothing else. Time for two
 /// nodes that are silent, and one that is not.
 const MARK_WAIT: Duration = Duration::from_secs(3);
@@ -67,16 +54,7 @@ struct Follower<'a> {
     exec: Option<Exec>,
     areas: Vec<Followed>,
     reading_id: Uuid,
-    nodes: Nodes,
-    /// Nodes not yet tried in this round.
-    queue: VecDeque<Candidate>,
-    /// The node that answered last.
-    current: Option<Candidate>,
-    /// The node that failed last: the last one to be tried again.
-    failed: Option<Candidate>,
-    trouble: Option<Trouble>,
-    pause: Duration,
-    patience: Duration,
+    poll: Poll<'a, AnyNode<'a>>,
 }
 
 /// One area, and how far it was shown.
@@ -88,19 +66,6 @@ struct Followed {
     shown: Option<Shown>,
     /// `shown` has changed since a node last heard of it.
     unheard: bool,
-}
-
-struct Trouble {
-    since: Instant,
-    why: Failure,
-    told: bool,
-}
-
-impl Trouble {
-    fn tell(&mut self, session: &Session) {
-        self.told = true;
-        session.output.note(&format!("Waiting for the service ({}); goes on by itself.", self.why));
-    }
 }
 
 impl<'a> Follower<'a> {
@@ -152,13 +117,7 @@ impl<'a> Follower<'a> {
             exec,
             areas,
             reading_id: Uuid::now_v7(),
-            nodes,
-            queue: VecDeque::new(),
-            current: None,
-            failed: None,
-            trouble: None,
-            pause: PAUSE_MIN,
-            patience: PATIENCE_MIN,
+            poll: Poll::new(&session.service, AnyNode::new(&session.service, nodes)),
         }))
     }
 
@@ -182,103 +141,19 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Of whatever node has one, however long that takes.
     async fn answer(&mut self) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
-        loop {
-            let polled = match self.candidate().await? {
-                Some(candidate) => {
-                    self.failed = Some(candidate.clone()); // unless it answers
-                    self.poll(candidate).await
-                }
-                None => Err(Failure::service(ErrorCode::Unavailable, "no node can be found")),
-            };
-            match polled {
-                Err(failure) if failure.is_retryable() => self.struggle(&failure).await,
-                polled => return polled,
-            }
-        }
-    }
-
-    /// The node that answered last, else the next of the round; new rounds ask where the nodes are. Where all of
-    /// them are new ones, only an agent can say that the session has ended.
-    async fn candidate(&mut self) -> Result<Option<Candidate>, Failure> {
-        if self.current.is_some() {
-            return Ok(self.current.clone());
-        }
-        if self.queue.is_empty() {
-            if self.trouble.is_some() {
-                match fresh_nodes(&self.session.service, &[]).await {
-                    Ok(addresses) if !addresses.is_empty() => self.nodes.addresses = addresses,
-                    Err(failure) if failure.code() == Some(ErrorCode::Unauthenticated) => {
-                        return Err(failure.into());
-                    }
-                    _ => {}
-                }
-            }
-            self.queue.extend(resolve_all(self.nodes.addresses.clone()).await.unwrap_or_default());
-            let failed = self.failed.take();
-            self.queue.make_contiguous().sort_by_key(|candidate| Some(candidate) == failed.as_ref());
-        }
-        Ok(self.queue.pop_front())
-    }
-
-    async fn poll(&mut self, candidate: Candidate) -> Result<(Vec<Page>, Vec<FollowEnded>), Failure> {
-        let areas = self.areas.iter().map(Followed::request).collect();
-        // A node that has not answered yet may be stuck; and who waits for the end of a break must not wait for news of the areas.
-        let (wait_ms, longest) = match self.current {
-            Some(_) => (POLL_WAIT_MS, Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN),
-            None => (0, self.patience),
+        let areas = &self.areas;
+        let ask = |wait_ms| {
+            let areas = areas.iter().map(Followed::request).collect();
+            RequestBody::Node(NodeRequest::Follow(wire::Follow { areas, wait_ms }))
         };
-        let body = RequestBody::Node(NodeRequest::Follow(wire::Follow { areas, wait_ms }));
-        let deadline = Instant::now() + longest;
-        let ask = self.session.service.ask(&body, deadline);
-        let answered = {
-            let polled = vigil::poll(&candidate, &ask);
-            tokio::pin!(polled);
-            match self.trouble.as_mut().filter(|trouble| !trouble.told) {
-                Some(trouble) => tokio::select! {
-                    answered = &mut polled => answered,
-                    () = sleep_until(trouble.since + SILENCE_MAX) => {
-                        trouble.tell(self.session);
-                        polled.await
-                    }
-                },
-                None => polled.await,
-            }
+        let followed = |reply| match reply {
+            ReplyBody::Node(NodeReply::Followed(wire::Followed { pages, ended })) => Some((pages, ended)),
+            _ => None,
         };
-        let (pages, ended) = match answered? {
-            ReplyBody::Node(NodeReply::Followed(wire::Followed { pages, ended })) => (pages, ended),
-            _ => return Err(Failure::unexpected_reply()),
-        };
+        let answer = self.poll.answer(ask, followed).await?;
         self.areas.iter_mut().for_each(|area| area.unheard = false);
-        self.current = Some(candidate);
-        self.failed = None;
-        self.pause = PAUSE_MIN;
-        self.patience = PATIENCE_MIN;
-        self.queue.clear();
-        if self.trouble.take().is_some_and(|trouble| trouble.told) {
-            self.session.output.note("The service is back.");
-        }
-        Ok((pages, ended))
-    }
-
-    /// To the next node; after all of them were tried, a little later.
-    async fn struggle(&mut self, failure: &Failure) {
-        let was_served = self.current.take().is_some();
-        let first = || Trouble { since: Instant::now(), why: failure.clone(), told: false };
-        let trouble = self.trouble.get_or_insert_with(first);
-        trouble.why = failure.clone();
-        if !trouble.told && trouble.since.elapsed() > SILENCE_MAX {
-            trouble.tell(self.session);
-        }
-        if self.queue.is_empty() {
-            sleep(jittered(self.pause)).await;
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
-            // Who leaves the node that served until now has not tried the others yet.
-            if !was_served {
-                self.patience = (self.patience * 2).min(PATIENCE_MAX);
-            }
-        }
+        Ok(answer)
     }
 
     async fn take(&mut self, pages: Vec<Page>, stop: &Stop) -> Result<(), Failure> {
@@ -289,8 +164,7 @@ impl<'a> Follower<'a> {
             }
             if page.from != self.areas[at].after + 1 {
                 // Not what was asked for: showing it would repeat or skip. Another node may know better.
-                self.failed = self.current.take();
-                self.struggle(&Failure::unexpected_reply()).await;
+                self.poll.disbelieve().await;
                 return Ok(());
             }
             let found = items(&page.articles, &page.deleted);
@@ -382,14 +256,15 @@ impl<'a> Follower<'a> {
 
     /// `None` when it takes too long.
     async fn send(&mut self, marks: Vec<Mark>) -> Option<Result<(), Failure>> {
-        if let Some(current) = &self.current {
+        let current = self.poll.current().map(|current| current.address.clone());
+        let nodes = &mut self.poll.addresses().nodes;
+        if let Some(current) = current {
             // The node that served until now is the quickest to answer.
-            let address = current.address.clone();
-            self.nodes.addresses.retain(|other| *other != address);
-            self.nodes.addresses.insert(0, address);
+            nodes.addresses.retain(|other| *other != current);
+            nodes.addresses.insert(0, current);
         }
         self.session.progressed();
-        timeout(MARK_WAIT, mark(self.session, &self.nodes, marks)).await.ok()
+        timeout(MARK_WAIT, mark(self.session, nodes, marks)).await.ok()
     }
 }
 

@@ -6,22 +6,14 @@ use crate::import::{self, Line};
 use crate::names;
 use crate::outcome::{Outcome, SettingMoved};
 use crate::pager;
-use crate::service::candidates::{Candidate, begun_at, resolve_all};
-use crate::service::transport::jittered;
-use crate::service::vigil::{self, ANSWER_MARGIN, POLL_WAIT_MS};
+use crate::service::poll::{AnyAgent, Poll};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::suggest::did_you_mean;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 use wire::{
     AdminRequest, AgentReply, AgentRequest, ErrorCode, Noun, ReplyBody, RequestBody, SettingChange,
     SettingDetails, Subject,
 };
-
-/// Between two rounds through all agents while none answers, doubling.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 pub async fn settings(session: &Session, command: AdminSettings, stop: &Stop) -> Result<Outcome, Failure> {
     match command {
@@ -164,10 +156,19 @@ async fn watch(session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
     session
         .output
         .note(&format!("The settings are at version {version}. Waiting for changes; Ctrl-C ends it."));
-    let mut agents = Agents { session, queue: Vec::new(), current: None, pause: PAUSE_MIN, told: false };
+    let mut poll = Poll::new(&session.service, AnyAgent(&session.service));
+    let listed = |reply| match reply {
+        ReplyBody::Agent(AgentReply::SettingsListed(wire::SettingsListed { version, settings })) => {
+            Some((version, settings))
+        }
+        _ => None,
+    };
     loop {
+        let ask = |wait_ms| {
+            RequestBody::Agent(admin(AdminRequest::SettingsWatch(wire::SettingsWatch { version, wait_ms })))
+        };
         let (now, settings) = tokio::select! {
-            answer = agents.poll(version) => answer?,
+            answer = poll.answer(ask, listed) => answer?,
             failure = stop.raised() => return Err(failure),
         };
         if now == version {
@@ -178,67 +179,6 @@ async fn watch(session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
         if let Some(failure) = pager::show_at_once(&session.output, told, stop).await? {
             return Err(failure);
         }
-    }
-}
-
-/// Who is asked: the one that answered last, else each in turn.
-struct Agents<'a> {
-    session: &'a Session,
-    queue: Vec<Candidate>,
-    current: Option<Candidate>,
-    pause: Duration,
-    told: bool,
-}
-
-impl Agents<'_> {
-    async fn poll(&mut self, version: i64) -> Result<(i64, Vec<SettingDetails>), Failure> {
-        loop {
-            match self.poll_once(version).await {
-                Ok(answer) => {
-                    self.pause = PAUSE_MIN;
-                    if std::mem::take(&mut self.told) {
-                        self.session.output.note("The service is back.");
-                    }
-                    return Ok(answer);
-                }
-                Err(failure) if failure.is_retryable() => self.struggle(&failure).await,
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    async fn poll_once(&mut self, version: i64) -> Result<(i64, Vec<SettingDetails>), Failure> {
-        if self.queue.is_empty() && self.current.is_none() {
-            self.queue = begun_at(resolve_all(self.session.agents()).await?, None);
-            self.queue.reverse(); // asked from its end
-        }
-        let none = || Failure::service(ErrorCode::Unavailable, "no agent can be found");
-        let candidate = self.current.take().or_else(|| self.queue.pop()).ok_or_else(none)?;
-        let request = AdminRequest::SettingsWatch(wire::SettingsWatch { version, wait_ms: POLL_WAIT_MS });
-        let body = RequestBody::Agent(admin(request));
-        let deadline = Instant::now() + Duration::from_millis(POLL_WAIT_MS.into()) + ANSWER_MARGIN;
-        let ask = self.session.service.ask(&body, deadline);
-        match vigil::poll(&candidate, &ask).await? {
-            ReplyBody::Agent(AgentReply::SettingsListed(wire::SettingsListed { version, settings })) => {
-                self.current = Some(candidate);
-                self.queue.clear();
-                Ok((version, settings))
-            }
-            _ => Err(Failure::unexpected_reply()),
-        }
-    }
-
-    /// To the next agent at once; after all of them a little later.
-    async fn struggle(&mut self, failure: &Failure) {
-        if !self.queue.is_empty() {
-            return;
-        }
-        if !self.told && self.pause > PAUSE_MIN {
-            self.told = true;
-            self.session.output.note(&format!("Waiting for the service ({failure}); goes on by itself."));
-        }
-        sleep(jittered(self.pause)).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Located {
 }
 
 /// Nodes as an agent told, best first, and what to ask to hear of others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Nodes {
     areas: Vec<String>,
     pub addresses: Vec<String>,

@@ -8,6 +8,9 @@ use wire::Role;
 pub enum Told<'a> {
     /// What is waited for, as words for a person; without a full stop, and without end: there may be more.
     Waiting(&'a str),
+    /// The service is away for longer than a moment, for this reason; it is asked again and again. Then [`Told::Back`].
+    Away(&'a str),
+    Back,
     /// The agent that answered, where there were several to choose from: worth being asked first the next time.
     Answered(SocketAddr),
     /// What the session's user is to the service.
@@ -30,6 +33,14 @@ impl Tell {
 
     pub(super) fn waiting(&self, what: &str) {
         (self.0)(Told::Waiting(what));
+    }
+
+    pub(super) fn away(&self, why: &str) {
+        (self.0)(Told::Away(why));
+    }
+
+    pub(super) fn back(&self) {
+        (self.0)(Told::Back);
     }
 
     pub(super) fn answered(&self, agent: SocketAddr) {

@@ -12,15 +12,16 @@ use crate::execute::reading::{is_over, joined_to, mark_area, move_cursor, note_o
 use crate::execute::{lines, posting};
 use crate::exit::{Failure, Kind};
 use crate::outcome::{Expired, Item, Outcome};
+use crate::service::outage;
 use crate::service::session::Located;
-use crate::service::transport::jittered;
+use crate::service::tell::{Tell, Told};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::terminal::Key;
 use sheet::{Position, Seen, Sheet};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 use wire::{AreaRef, Page, ReadFrom, Seq, Shown, SubscriptionSummary};
 
@@ -30,8 +31,6 @@ const FETCH_ARTICLES: u32 = 50;
 const MARK_ARTICLES: usize = 10;
 /// How far one can go back in an area.
 const BACK_ARTICLES_MAX: usize = 500;
-/// Between two tries, when the service did not answer for a whole `--timeout`.
-const PAUSE: Duration = Duration::from_secs(1);
 /// The last mark must not keep anybody from leaving who was told to.
 const LEAVE_WAIT: Duration = Duration::from_secs(2);
 
@@ -386,25 +385,17 @@ async fn insist<T>(
     session: &Session,
     mut work: impl AsyncFnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut told = false;
-    loop {
-        session.progressed();
-        match work().await {
-            Err(failure) if failure.is_retryable() => {
-                if !told {
-                    let note =
-                        format!("Waiting for the service ({failure}); goes on by itself, Ctrl-C leaves.");
-                    session.output.note(&note);
-                    told = true;
-                }
-                sleep(jittered(PAUSE)).await;
-            }
-            done => {
-                if told && done.is_ok() {
-                    session.output.note("The service is back.");
-                }
-                return done;
-            }
+    let output = session.output.clone();
+    let tell = Tell::new(move |told| match told {
+        Told::Away(why) => {
+            output.note(&format!("Waiting for the service ({why}); goes on by itself, Ctrl-C leaves."));
         }
-    }
+        Told::Back => output.note("The service is back."),
+        _ => {}
+    });
+    outage::insist(tell, Failure::is_retryable, async || {
+        session.progressed();
+        work().await
+    })
+    .await
 }
