@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, RequestBody};
+use wire::growing::UnknownVariant;
+use wire::{ErrorCode, ErrorReply, NodeReply, NodeRequest, Noun, RequestBody};
 
 struct Servers(Vec<String>);
 
@@ -65,6 +66,28 @@ async fn a_draining_server_sends_everybody_on() {
     let answer = ask(&[&draining.address, &live.address], LONG).await.unwrap();
     assert_eq!(answer.candidate.address, live.address);
     assert!(started.elapsed() < Duration::from_millis(300));
+}
+
+/// A server of an older release, as it answers a request that it does not know.
+async fn older() -> Fake {
+    let unknown = UnknownVariant { of: "NodeRequest", number: 99 };
+    Fake::node(move |_| async move { Err(ErrorReply::unknown_request(unknown)) }).await
+}
+
+#[tokio::test]
+async fn i14_a_request_that_an_older_server_does_not_know_goes_to_a_newer_one() {
+    let (older, live) = (older().await, live().await);
+    let answer = ask(&[&older.address, &live.address], LONG).await.unwrap();
+    assert_eq!(answer.candidate.address, live.address);
+}
+
+#[tokio::test]
+async fn i14_where_all_servers_are_older_that_is_said_at_once_and_as_data() {
+    let (one, other) = (older().await, older().await);
+    let failure = ask(&[&one.address, &other.address], LONG).await.map(|_| ()).unwrap_err();
+    assert_eq!(failure.unknown(Noun::Request), Some("NodeRequest 99"));
+    assert_eq!((failure.code(), failure.exit_code()), (Some(ErrorCode::Invalid), 1));
+    assert!(failure.message.contains(wire::RELEASE), "{failure}");
 }
 
 #[tokio::test]

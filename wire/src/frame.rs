@@ -23,12 +23,14 @@ const COUNTED_HEADER_BYTES: usize = HEADER_BYTES - 4;
 pub enum BadHeader {
     #[error("not a Gaceta connection: the first bytes are not a frame of its protocol")]
     Magic,
-    #[error(
-        "protocol version {theirs} is not spoken here, only {min} to {max}: use a newer release, or an older one"
-    )]
+    #[error("protocol version {theirs} is not spoken here, only {}: use a release that speaks it", spoken(*min, *max))]
     Version { theirs: u16, min: u16, max: u16 },
     #[error("a frame of {bytes} bytes is over the limit of {bytes_max} bytes")]
     TooLarge { bytes: usize, bytes_max: usize },
+}
+
+fn spoken(min: u16, max: u16) -> String {
+    if min == max { min.to_string() } else { format!("{min} to {max}") }
 }
 
 /// What a header says of the body that follows it.

@@ -166,8 +166,8 @@ macro_rules! growing {
     };
 }
 
-/// An enum without data that occurs as a value. Each variant has the name by which people, scripts and logs know it. New variants
-/// go to the end.
+/// An enum without data that occurs as a value. Each variant has the name by which people, scripts and logs know it: that is what it
+/// is in text formats. New variants go to the end.
 macro_rules! value {
     (
         $(#[$attribute:meta])*
@@ -204,6 +204,9 @@ macro_rules! value {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    return serializer.serialize_str(&self.name()); // in files and JSON
+                }
                 let number = match self {
                     Self::Other(number) => *number,
                     known => Self::KNOWN.iter().position(|one| one == known).unwrap_or_default() as u32,
@@ -214,6 +217,11 @@ macro_rules! value {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    let name = String::deserialize(deserializer)?;
+                    let known = Self::KNOWN.iter().find(|value| value.name() == name);
+                    return Ok(known.copied().unwrap_or(Self::Other(u32::MAX)));
+                }
                 let number = u32::deserialize(deserializer)?;
                 Ok(Self::KNOWN.get(number as usize).copied().unwrap_or(Self::Other(number)))
             }

@@ -78,9 +78,9 @@ async fn strangers_are_told_what_is_wrong() {
     let cases: [(&[u8], ErrorCode, &str); 6] = [
         (b"GET / HTTP/1.1\r\nHost: news\r\n\r\n", ErrorCode::Invalid, "not a Gaceta connection"),
         (b"\x00\x00\x00\x05GCTA\x00\x02", ErrorCode::Invalid, "not a Gaceta connection"),
-        (b"\x00\x00\x00\x06GCTA\x00\x01", ErrorCode::Invalid, "version 1 is not spoken here, only 2 to 2"),
+        (b"\x00\x00\x00\x06GCTA\x00\x01", ErrorCode::Invalid, "version 1 is not spoken here, only 2:"),
         // The version is looked at first: a later one may allow longer frames.
-        (b"\xff\xff\xff\xffGCTA\x01\x00", ErrorCode::Invalid, "version 256 is not spoken here, only 2 to 2"),
+        (b"\xff\xff\xff\xffGCTA\x01\x00", ErrorCode::Invalid, "version 256 is not spoken here, only 2:"),
         (b"\xff\xff\xff\xffGCTA\x00\x02", ErrorCode::TooLarge, "4294967295 bytes is over the limit of 4096"),
         (b"\x00\x00\x00\x06GCTA\x00\x02", ErrorCode::Invalid, "this is no request of Gaceta's protocol"),
     ];

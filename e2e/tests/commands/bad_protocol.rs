@@ -75,7 +75,7 @@ async fn a_server_of_another_version_is_told_apart_and_what_was_posted_waits() {
             assert_eq!(error["code"], "invalid");
             let message = error["message"].as_str().unwrap();
             let told = format!("version {version} is not spoken here, only {}", frame::VERSION);
-            assert!(message.contains(&told) && message.contains("same release"), "{message}");
+            assert!(message.contains(&told) && message.contains("use a release that speaks it"), "{message}");
             assert!(message.contains(&strange.to_string()), "who: {message}");
         }
         assert_eq!(ana.files("outbox"), 1, "it was never refused by one who understood it");

@@ -202,6 +202,7 @@ async fn deleting_verifying_following() {
     let verified = ana.json("verify news").await;
     let expected = json!({
         "area": "news", "last_seq": 3, "kept": 2, "deleted": 1, "expired": 0, "missing": [], "damaged": [],
+        "unknown": [],
     });
     assert_eq!(verified, expected, "I2");
     // It can fail: behind the service's back a number is lost, and a text is changed.

@@ -96,10 +96,10 @@ async fn the_role_is_kept_for_help_as_the_service_last_told_it() {
         let context = fs::read(person.state().join("contexts/default.json")).unwrap();
         serde_json::from_slice::<Value>(&context).unwrap()["role"].clone()
     };
-    assert_eq!((role(&ana), role(&admin)), (json!("User"), json!("Admin")));
+    assert_eq!((role(&ana), role(&admin)), (json!("user"), json!("admin")));
     admin.json("admin user role ana admin").await;
     ana.json("whoami").await;
-    assert_eq!(role(&ana), json!("Admin"));
+    assert_eq!(role(&ana), json!("admin"));
     ana.json("logout").await;
     assert_eq!(role(&ana), Value::Null);
 }
