@@ -58,8 +58,8 @@ pub async fn list(db: &Db, token: &TokenHash) -> Result<Vec<Agent>> {
     audit::require_admin(db, token).await?;
     let rows = db
         .query(
-            "select agent_id, address, version, us(started_at), us(seen_at),
-                    seen_at > now() - $1 * interval '1 s', settings_version
+            "select agent_id, address, version, us(started_at) as started_at_us, us(seen_at) as seen_at_us,
+                    seen_at > now() - $1 * interval '1 s' as live, settings_version
                from (select * from agents order by seen_at desc limit $2) a order by started_at, agent_id",
             &[&LIVE_S, &LIST_MAX],
         )
@@ -67,13 +67,13 @@ pub async fn list(db: &Db, token: &TokenHash) -> Result<Vec<Agent>> {
     Ok(rows
         .iter()
         .map(|row| Agent {
-            agent_id: row.get(0),
-            address: row.get(1),
-            version: row.get(2),
-            started_at_us: row.get(3),
-            seen_at_us: row.get(4),
-            live: row.get(5),
-            settings_version: row.get(6),
+            agent_id: row.get("agent_id"),
+            address: row.get("address"),
+            version: row.get("version"),
+            started_at_us: row.get("started_at_us"),
+            seen_at_us: row.get("seen_at_us"),
+            live: row.get("live"),
+            settings_version: row.get("settings_version"),
         })
         .collect())
 }

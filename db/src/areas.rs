@@ -52,7 +52,7 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
                 "with {}
                  select me.user_id, a.area_id, a.name, a.description, a.replicas, h.last_seq,
                         case when s.user_id is not null
-                             then unread(a.area_id, s.cursor, h.expired_through, h.last_seq) end
+                             then unread(a.area_id, s.cursor, h.expired_through, h.last_seq) end as unread
                    from (select user_id from live_sessions where token_hash = $1) me
                    left join (select * from areas where removed_at is null and name_key > $2
                                order by name_key limit $3) a on true
@@ -70,14 +70,14 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
     }
     Ok(rows
         .iter()
-        .filter(|row| row.get::<_, Option<i64>>(1).is_some()) // one row of nothing: logged in, and no area
+        .filter(|row| row.get::<_, Option<i64>>("area_id").is_some()) // one row of nothing: logged in, and no area
         .map(|row| Area {
-            area_id: row.get(1),
-            name: row.get(2),
-            description: row.get(3),
-            replicas: row.get(4),
-            last_seq: row.get(5),
-            unread: row.get(6),
+            area_id: row.get("area_id"),
+            name: row.get("name"),
+            description: row.get("description"),
+            replicas: row.get("replicas"),
+            last_seq: row.get("last_seq"),
+            unread: row.get("unread"),
         })
         .collect())
 }
@@ -98,7 +98,8 @@ pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<
         .query(
             &format!(
                 "with {}
-                 select exists (select from live_sessions where token_hash = $1), a.area_id, a.name, a.replicas
+                 select exists (select from live_sessions where token_hash = $1) as logged_in,
+                        a.area_id, a.name, a.replicas
                    from (select 1) one
                    left join unnest($2::text[]) with ordinality as k (name_key, ord) on true
                    left join areas a on a.name_key = k.name_key and a.removed_at is null
@@ -108,14 +109,14 @@ pub async fn locate(db: &Db, token: &TokenHash, names: &[String]) -> Result<Vec<
             &[&token.as_bytes(), &keys],
         )
         .await?;
-    if !rows.first().is_some_and(|row| row.get(0)) {
+    if !rows.first().is_some_and(|row| row.get("logged_in")) {
         return Err(Error::unauthenticated());
     }
     names
         .iter()
         .zip(&rows)
-        .map(|(name, row)| match row.get(1) {
-            Some(area_id) => Ok(Located { area_id, name: row.get(2), replicas: row.get(3) }),
+        .map(|(name, row)| match row.get("area_id") {
+            Some(area_id) => Ok(Located { area_id, name: row.get("name"), replicas: row.get("replicas") }),
             None => Err(Error::unknown(Noun::Area, name, format!("no area {name:?}: `areas` lists them"))),
         })
         .collect()
@@ -190,7 +191,7 @@ pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Res
                                          'keep_for_s', case when c.keep_for_s >= {FOREVER} then 'forever' end,
                                          'keep_count', case when c.keep_count >= {FOREVER} then 'forever' end))
                                 from me, changed c)
-             select (select role from me), (select area_id from target), exists (select from changed)"
+             select (select role from me), (select area_id from target), exists (select from changed) as changed"
             ),
             &[
                 &token.as_bytes(),
@@ -204,9 +205,9 @@ pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Res
             ],
         )
         .await?;
-    audit::check_admin(row.get(0))?;
-    match row.get(1) {
-        Some(area_id) => Ok((details(db, area_id).await?, !row.get::<_, bool>(2))),
+    audit::check_admin(row.get("role"))?;
+    match row.get("area_id") {
+        Some(area_id) => Ok((details(db, area_id).await?, !row.get::<_, bool>("changed"))),
         None => {
             let text = format!("no area {name:?}: `admin area list` lists them");
             Err(Error::unknown(Noun::Area, name, text))
@@ -227,12 +228,12 @@ pub async fn remove(db: &Db, token: &TokenHash, area_id: i64) -> Result<bool> {
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'area.rm', removed.name,
                                      jsonb_build_object('area_id', $2::bigint) from me, removed)
-             select (select role from me), exists (select from locked), exists (select from removed)",
+             select (select role from me), exists (select from locked) as found, exists (select from removed) as removed",
             &[&token.as_bytes(), &area_id],
         )
         .await?;
-    audit::check_admin(row.get(0))?;
-    if row.get(1) { Ok(!row.get::<_, bool>(2)) } else { Err(Error::no_such_area()) }
+    audit::check_admin(row.get("role"))?;
+    if row.get("found") { Ok(!row.get::<_, bool>("removed")) } else { Err(Error::no_such_area()) }
 }
 
 /// Brings the last removed area of this name back, unless its purge has begun. `true` with it if it was brought back before.
@@ -251,14 +252,15 @@ pub async fn restore(db: &Db, token: &TokenHash, name: &str) -> Result<(Details,
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'area.restore', restored.name,
                                      jsonb_build_object('area_id', restored.area_id) from me, restored)
-             select (select role from me), (select area_id from restored),
-                    (select area_id from live where restored_at is not null), exists (select from live),
-                    (select area_id from target)",
+             select (select role from me), (select area_id from restored) as restored_id,
+                    (select area_id from live where restored_at is not null) as restored_before_id,
+                    exists (select from live) as in_use, (select area_id from target) as target_id",
             &[&token.as_bytes(), &key(name)],
         )
         .await?;
-    audit::check_admin(row.get(0))?;
-    match (row.get(1), row.get(2), row.get(3), row.get(4)) {
+    audit::check_admin(row.get("role"))?;
+    let (restored_id, restored_before_id) = (row.get("restored_id"), row.get("restored_before_id"));
+    match (restored_id, restored_before_id, row.get("in_use"), row.get("target_id")) {
         (Some(area_id), _, _, _) => Ok((details(db, area_id).await?, false)),
         (None, Some(area_id), _, _) => Ok((details(db, area_id).await?, true)),
         // After our snapshot was taken a twin of this request brought it back, or its purge began.
@@ -280,8 +282,8 @@ fn no_removed_area(name: &str) -> Error {
 }
 
 const DETAILS: &str = "select a.area_id, a.name, a.description, a.replicas, a.keep_for_s, a.keep_count,
-       us(a.created_at), us(a.removed_at), h.last_seq, h.expired_through,
-       (select count(*) from subscriptions s where s.area_id = a.area_id and s.ended_at is null)
+       us(a.created_at) as created_at_us, us(a.removed_at) as removed_at_us, h.last_seq, h.expired_through,
+       (select count(*) from subscriptions s where s.area_id = a.area_id and s.ended_at is null) as subscribers
   from areas a join heads h using (area_id)";
 
 async fn details(db: &Db, area_id: i64) -> Result<Details> {
@@ -303,16 +305,16 @@ pub async fn list_all(db: &Db, token: &TokenHash, after: i64, limit: i64) -> Res
 
 fn details_of(row: &tokio_postgres::Row) -> Details {
     Details {
-        area_id: row.get(0),
-        name: row.get(1),
-        description: row.get(2),
-        replicas: row.get(3),
-        keep_for_s: row.get(4),
-        keep_count: row.get(5),
-        created_at_us: row.get(6),
-        removed_at_us: row.get(7),
-        last_seq: row.get(8),
-        expired_through: row.get(9),
-        subscribers: row.get(10),
+        area_id: row.get("area_id"),
+        name: row.get("name"),
+        description: row.get("description"),
+        replicas: row.get("replicas"),
+        keep_for_s: row.get("keep_for_s"),
+        keep_count: row.get("keep_count"),
+        created_at_us: row.get("created_at_us"),
+        removed_at_us: row.get("removed_at_us"),
+        last_seq: row.get("last_seq"),
+        expired_through: row.get("expired_through"),
+        subscribers: row.get("subscribers"),
     }
 }

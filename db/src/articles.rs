@@ -1,6 +1,7 @@
 //! Articles: posting in groups, deleting, and proving that nothing is missing. Reading is in [`crate::reading`].
 
 use crate::reading::{NUMBER_BYTES, us};
+use crate::rows::places;
 use crate::sessions::TokenHash;
 use crate::subscriptions::require_area;
 use crate::{Db, Error, Noun, Result, audit};
@@ -116,17 +117,18 @@ pub async fn delete(db: &Db, token: &TokenHash, area_id: i64, seq: i64) -> Resul
                   gone as (update articles x set state = 1, body = null from me, area
                             where x.area_id = area.area_id and x.seq = $3
                               and x.author_id = me.user_id and x.state = 0 returning 1)
-             select exists (select from me), exists (select from area), exists (select from target),
-                    exists (select from target join me on me.user_id = target.author_id),
-                    exists (select from gone)",
+             select exists (select from me) as logged_in, exists (select from area) as area_found,
+                    exists (select from target) as found,
+                    exists (select from target join me on me.user_id = target.author_id) as is_author,
+                    exists (select from gone) as gone",
             &[&token.as_bytes(), &area_id, &seq],
         )
         .await?;
     require_area(&row)?;
-    match (row.get(2), row.get(3)) {
+    match (row.get("found"), row.get("is_author")) {
         (false, _) => Err(no_such_article(seq)),
         (true, false) => Err(Error::Denied("only its author deletes an article".into())),
-        (true, true) => Ok(!row.get::<_, bool>(4)),
+        (true, true) => Ok(!row.get::<_, bool>("gone")),
     }
 }
 
@@ -148,32 +150,38 @@ pub async fn remove(db: &Db, token: &TokenHash, area: &str, seq: i64) -> Result<
                               select me.user_id, me.user_name, 'article.rm', area.name || '#' || $3,
                                      jsonb_build_object('author', u.name, 'id', gone.id)
                                 from me, area, gone join users u on u.user_id = gone.author_id)
-             select (select role from me), exists (select from area), exists (select from target),
-                    exists (select from gone)",
+             select (select role from me), exists (select from area) as area_found,
+                    exists (select from target) as found, exists (select from gone) as gone",
             &[&token.as_bytes(), &crate::names::key(area), &seq],
         )
         .await?;
-    audit::check_admin(row.get(0))?;
-    match (row.get(1), row.get(2)) {
+    audit::check_admin(row.get("role"))?;
+    match (row.get("area_found"), row.get("found")) {
         (false, _) => Err(Error::unknown(Noun::Area, area, format!("no area {area:?}: `areas` lists them"))),
         (true, false) => Err(no_such_article(seq)),
-        (true, true) => Ok(!row.get::<_, bool>(3)),
+        (true, true) => Ok(!row.get::<_, bool>("gone")),
     }
 }
 
-/// Puts rows of `(seq, id, author, posted_at, body)`, from column `at` on, into a page whose `from` is set.
-pub(crate) fn fill<'a>(page: &mut Page, rows: impl Iterator<Item = &'a Row>, at: usize) {
+/// The columns of an article for [`fill`], of the rows `g` of a page and the author `u`.
+pub(crate) const ARTICLE: &str = "g.seq, g.id, u.name as author, g.posted_at, g.body";
+
+/// Puts the rows of one result that have an article (or the place of a deleted one) into a page whose `from` is set.
+pub(crate) fn fill(page: &mut Page, rows: &[Row]) {
     // What has expired needs no rows: the page reaches at least to there.
     page.upto = (page.from - 1).max(page.expired_through);
+    let Some(first) = rows.first() else { return };
+    let [seq, id, author, posted_at, body] = places(first, ["seq", "id", "author", "posted_at", "body"]);
     for row in rows {
-        page.upto = row.get(at);
-        match row.get(at + 4) {
-            None => page.deleted.push(page.upto),
+        let Some(number) = row.get(seq) else { continue };
+        page.upto = number;
+        match row.get(body) {
+            None => page.deleted.push(number),
             Some(body) => page.articles.push(Article {
-                seq: page.upto,
-                id: row.get(at + 1),
-                author: row.get(at + 2),
-                posted_at_us: us(row.get(at + 3)),
+                seq: number,
+                id: row.get(id),
+                author: row.get(author),
+                posted_at_us: us(row.get(posted_at)),
                 body,
             }),
         }
@@ -206,15 +214,15 @@ pub async fn verify(db: &Db, token: &TokenHash, area_id: i64, after: i64) -> Res
                             where a.area_id = $2 and a.removed_at is null),
                   sub as (select s.cursor from subscriptions s join me using (user_id) join area using (area_id)
                            where s.ended_at is null)
-             select exists (select from me), area.area_id is not null, exists (select from sub),
-                    area.last_seq, area.expired_through, n.seq,
+             select exists (select from me) as logged_in, area.area_id is not null as area_found,
+                    exists (select from sub) as subscribed, area.last_seq, area.expired_through, n.seq,
                     case when n.seq <= area.expired_through then 'expired'
                          when x.seq is null then 'missing'
                          when x.state = 1 then 'deleted'
                          when x.state = 2 then 'damaged'
                          when sha256(convert_to(x.body, 'UTF8')) <> x.body_hash then 'damaged'
                          when x.posted_at < lag(x.posted_at) over (order by n.seq) then 'damaged'
-                         else 'kept' end
+                         else 'kept' end as state
                from (select 1) one
                left join area on true
                left join generate_series($3::bigint + 1, least(area.last_seq, $3 + $4)) n (seq) on true
@@ -227,14 +235,15 @@ pub async fn verify(db: &Db, token: &TokenHash, area_id: i64, after: i64) -> Res
         return Err(Error::Unexpected("no row".into()));
     };
     require_area(head)?;
-    if !head.get::<_, bool>(2) {
+    if !head.get::<_, bool>("subscribed") {
         return Err(Error::not_subscribed());
     }
-    let numbers = rows.iter().filter(|row| row.get::<_, Option<i64>>(5).is_some());
+    let [seq, state] = places(head, ["seq", "state"]);
+    let numbers = rows.iter().filter(|row| row.get::<_, Option<i64>>(seq).is_some());
     Ok(Verified {
-        states: numbers.map(|row| state_of(row.get(6))).collect(),
-        last_seq: head.get(3),
-        expired_through: head.get(4),
+        states: numbers.map(|row| state_of(row.get(state))).collect(),
+        last_seq: head.get("last_seq"),
+        expired_through: head.get("expired_through"),
     })
 }
 

@@ -31,14 +31,18 @@ pub async fn digest(db: &Db) -> Result<i64> {
 pub async fn list(db: &Db) -> Result<Vec<Area>> {
     let rows = db
         .query(
-            "select a.area_id, a.replicas, coalesce(s.node_ids, '{}')
+            "select a.area_id, a.replicas, coalesce(s.node_ids, '{}') as node_ids
                from areas a left join assignments s using (area_id) where a.removed_at is null",
             &[],
         )
         .await?;
     Ok(rows
         .iter()
-        .map(|row| Area { area_id: row.get(0), replicas: row.get(1), node_ids: row.get(2) })
+        .map(|row| Area {
+            area_id: row.get("area_id"),
+            replicas: row.get("replicas"),
+            node_ids: row.get("node_ids"),
+        })
         .collect())
 }
 

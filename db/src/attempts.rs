@@ -55,17 +55,17 @@ pub async fn admit(db: &Db, name: &str, from: IpAddr, settings: &Settings) -> Re
             &[&account, &source, &failures_free, &WAIT_MS_MIN, &wait_ms_max, &forget_ms, &PURGE_ROWS],
         )
         .await?;
-    let wait_ms: i32 = row.get(0);
+    let wait_ms: i32 = row.get("wait_ms");
     if wait_ms > 0 {
         return Ok(Admission::TooEarly(Duration::from_millis(wait_ms.unsigned_abs().into())));
     }
     Ok(Admission::Admitted(Attempt {
         account,
         source,
-        known: row.get(1),
-        admitted_at: row.get(2),
-        source_before: row.get(3),
-        other_before: row.get(4),
+        known: row.get("known"),
+        admitted_at: row.get("admitted_at"),
+        source_before: row.get("source_before"),
+        other_before: row.get("other_before"),
     }))
 }
 

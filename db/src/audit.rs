@@ -35,7 +35,7 @@ pub async fn list(db: &Db, token: &TokenHash, before: Option<i64>, limit: i64) -
     require_admin(db, token).await?;
     let rows = db
         .query(
-            "select audit_id, us(at), actor, action, target, detail::text from audit
+            "select audit_id, us(at) as at_us, actor, action, target, detail::text from audit
               where audit_id < $1 order by audit_id desc limit $2",
             &[&before.unwrap_or(i64::MAX), &limit],
         )
@@ -43,12 +43,12 @@ pub async fn list(db: &Db, token: &TokenHash, before: Option<i64>, limit: i64) -
     Ok(rows
         .iter()
         .map(|row| Entry {
-            audit_id: row.get(0),
-            at_us: row.get(1),
-            actor: row.get(2),
-            action: row.get(3),
-            target: row.get(4),
-            detail: row.get(5),
+            audit_id: row.get("audit_id"),
+            at_us: row.get("at_us"),
+            actor: row.get("actor"),
+            action: row.get("action"),
+            target: row.get("target"),
+            detail: row.get("detail"),
         })
         .collect())
 }

@@ -26,7 +26,7 @@ pub async fn list(db: &Db, token: &TokenHash, families: &[&str], limit: i64) -> 
     audit::require_admin(db, token).await?;
     let rows = db
         .query(
-            "select e.event_id, us(e.at), e.epoch, e.kind, e.subject, e.detail::text
+            "select e.event_id, us(e.at) as at_us, e.epoch, e.kind, e.subject, e.detail::text
                from unnest($1::text[]) family
               cross join lateral (select * from events where split_part(kind, '.', 1) = family
                                    order by event_id desc limit $2) e
@@ -37,12 +37,12 @@ pub async fn list(db: &Db, token: &TokenHash, families: &[&str], limit: i64) -> 
     Ok(rows
         .iter()
         .map(|row| Event {
-            event_id: row.get(0),
-            at_us: row.get(1),
-            epoch: row.get(2),
-            kind: row.get(3),
-            subject: row.get(4),
-            detail: row.get(5),
+            event_id: row.get("event_id"),
+            at_us: row.get("at_us"),
+            epoch: row.get("epoch"),
+            kind: row.get("kind"),
+            subject: row.get("subject"),
+            detail: row.get("detail"),
         })
         .collect())
 }
@@ -56,9 +56,9 @@ pub async fn forget_old(db: &Db, term: Term, keep_s: i64) -> Result<bool> {
                        where event_id in (select event_id from events
                                            where at < now() - $3 * interval '1 s' order by at limit $4)
                       returning 1)",
-            "(select count(*) from gone)",
+            "(select count(*) from gone) as rows",
             &[&(keep_s as f64), &FORGET_ROWS_MAX],
         )
         .await?;
-    Ok(row.get::<_, i64>(1) == FORGET_ROWS_MAX)
+    Ok(row.get::<_, i64>("rows") == FORGET_ROWS_MAX)
 }

@@ -1,6 +1,7 @@
 //! What followers ask: a first look at all their areas, and one fetch of an area for all who wait for it.
 
-use crate::articles::{Page, fill, page_window};
+use crate::articles::{ARTICLE, Page, fill, page_window};
+use crate::rows::places;
 use crate::sessions::{TokenHash, noted_use};
 use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
@@ -60,8 +61,7 @@ static LOOK: LazyLock<String> = LazyLock::new(|| {
                                  and y.seq > greatest(p.after, p.expired_through)
                                  and y.seq <= greatest(p.after, p.expired_through) + p.share) x)
          select me.session_id, me.user_id, p.area_id, p.known, p.subscribed, p.after, p.cursor, p.generation,
-                p.last_seq, p.expired_through,
-                g.seq, g.id, u.name, g.posted_at, g.body
+                p.last_seq, p.expired_through, {ARTICLE}
            from (select 1) one left join me on true
            left join places p on true
            left join page g on g.ord = p.ord and (g.nth = 1 or g.bytes <= $9)
@@ -77,12 +77,15 @@ static LOOK: LazyLock<String> = LazyLock::new(|| {
 pub async fn look(
     db: &Db,
     token: &TokenHash,
-    places: &[Place],
+    wanted: &[Place],
     rows_max: i64,
     bytes_max: i64,
 ) -> Result<Look> {
-    let columns = MarkColumns::new(places.iter().map(|place| (place.area_id, place.shown)));
-    let after: Vec<i64> = places.iter().map(|place| place.after).collect();
+    let mut afters = vec![];
+    let columns = MarkColumns::new(wanted.iter().map(|Place { area_id, after, shown }| {
+        afters.push(*after);
+        (*area_id, *shown)
+    }));
     let rows = db
         .query(
             &LOOK,
@@ -93,38 +96,39 @@ pub async fn look(
                 &columns.uptos,
                 &columns.generations,
                 &columns.reading_ids,
-                &after,
+                &afters,
                 &rows_max,
                 &bytes_max,
             ],
         )
         .await?;
-    let (Some(session_id), Some(user_id)) = (
-        rows.first().and_then(|row| row.get::<_, Option<i64>>(0)),
-        rows.first().and_then(|row| row.get::<_, Option<i64>>(1)),
-    ) else {
+    let Some(first) = rows.first() else {
+        return Err(Error::Unexpected("no row".into()));
+    };
+    let (Some(session_id), Some(user_id)) = (first.get("session_id"), first.get("user_id")) else {
         return Err(Error::unauthenticated());
     };
     let mut look = Look { session_id, user_id, pages: vec![], ended: vec![] };
-    for of_area in rows.chunk_by(|a, b| a.get::<_, Option<i64>>(2) == b.get::<_, Option<i64>>(2)) {
+    let [area] = places(first, ["area_id"]);
+    for of_area in rows.chunk_by(|a, b| a.get::<_, Option<i64>>(area) == b.get::<_, Option<i64>>(area)) {
         let head = &of_area[0];
-        let Some(area_id) = head.get(2) else { continue };
-        match (head.get(3), head.get(4)) {
+        let Some(area_id) = head.get(area) else { continue };
+        match (head.get("known"), head.get("subscribed")) {
             (false, _) => look.ended.push((area_id, Error::no_such_area())),
             (true, false) => look.ended.push((area_id, Error::not_subscribed())),
             (true, true) => {
                 let mut page = Page {
                     area_id,
-                    from: head.get::<_, i64>(5) + 1,
+                    from: head.get::<_, i64>("after") + 1,
                     upto: 0,
-                    cursor: head.get(6),
-                    generation: head.get(7),
-                    last_seq: head.get(8),
-                    expired_through: head.get(9),
+                    cursor: head.get("cursor"),
+                    generation: head.get("generation"),
+                    last_seq: head.get("last_seq"),
+                    expired_through: head.get("expired_through"),
                     articles: vec![],
                     deleted: vec![],
                 };
-                fill(&mut page, of_area.iter().filter(|row| row.get::<_, Option<i64>>(10).is_some()), 10);
+                fill(&mut page, of_area);
                 if page.upto >= page.from {
                     look.pages.push(page);
                 }
@@ -167,7 +171,7 @@ static FETCH: LazyLock<String> = LazyLock::new(|| {
                                  and y.seq > greatest($2, h.expired_through)
                                  and y.seq <= greatest($2, h.expired_through) + $3) x
                         where h.area_id = $1)
-         select h.last_seq, h.expired_through, g.seq, g.id, u.name, g.posted_at, g.body
+         select h.last_seq, h.expired_through, {ARTICLE}
            from areas a join heads h using (area_id)
            left join page g on g.nth = 1 or g.bytes <= $4
            left join lateral (select v.name from users v where v.user_id = g.author_id offset 0) u on true
@@ -196,19 +200,19 @@ pub async fn fetch(
             upto: 0,
             cursor: 0,
             generation: 0,
-            last_seq: head.get(0),
-            expired_through: head.get(1),
+            last_seq: head.get("last_seq"),
+            expired_through: head.get("expired_through"),
             articles: vec![],
             deleted: vec![],
         };
-        fill(&mut page, rows.iter().filter(|row| row.get::<_, Option<i64>>(2).is_some()), 2);
+        fill(&mut page, &rows);
         page
     });
-    let session_ids: Vec<i64> = waiting.iter().map(|one| one.session_id).collect();
-    let user_ids: Vec<i64> = waiting.iter().map(|one| one.user_id).collect();
-    let standings = connection
+    let (session_ids, user_ids): (Vec<i64>, Vec<i64>) =
+        waiting.iter().map(|Waiting { session_id, user_id }| (session_id, user_id)).unzip();
+    let rows = connection
         .query(
-            "select me.session_id is not null, s.cursor, s.generation
+            "select me.session_id is not null as logged_in, s.cursor, s.generation
                from unnest($1::bigint[], $2::bigint[]) with ordinality as w (session_id, user_id, ord)
                left join lateral (select l.session_id from live_sessions l
                                    where l.session_id = w.session_id offset 0) me on true
@@ -219,14 +223,17 @@ pub async fn fetch(
             &[&session_ids, &user_ids, &area_id],
         )
         .await?;
-    let standings = standings
-        .iter()
-        .map(|row| match (row.get(0), row.get(1), row.get(2)) {
-            (false, ..) => Standing::SessionEnded,
-            (true, Some(cursor), Some(generation)) => Standing::Holds { cursor, generation },
-            (true, ..) => Standing::NotSubscribed,
-        })
-        .collect();
+    let mut standings = vec![];
+    if let Some(first) = rows.first() {
+        let [logged_in, cursor, generation] = places(first, ["logged_in", "cursor", "generation"]);
+        standings.extend(rows.iter().map(|row| {
+            match (row.get(logged_in), row.get(cursor), row.get(generation)) {
+                (false, ..) => Standing::SessionEnded,
+                (true, Some(cursor), Some(generation)) => Standing::Holds { cursor, generation },
+                (true, ..) => Standing::NotSubscribed,
+            }
+        }));
+    }
     Ok(Fetch { page, standings })
 }
 

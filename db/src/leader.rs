@@ -100,16 +100,16 @@ pub async fn release(db: &Db, term: Term, address: &str, reason: Reason) -> Resu
 pub async fn current(db: &Db) -> Result<Option<Leader>> {
     let row = db
         .query_opt(
-            "select holder, epoch, us(taken_at), us(expires_at) from leader
+            "select holder, epoch, us(taken_at) as taken_at_us, us(expires_at) as expires_at_us from leader
               where holder is not null and expires_at > clock_timestamp()",
             &[],
         )
         .await?;
     Ok(row.map(|row| Leader {
-        agent_id: row.get(0),
-        epoch: row.get(1),
-        taken_at_us: row.get(2),
-        expires_at_us: row.get(3),
+        agent_id: row.get("holder"),
+        epoch: row.get("epoch"),
+        taken_at_us: row.get("taken_at_us"),
+        expires_at_us: row.get("expires_at_us"),
     }))
 }
 
@@ -128,7 +128,7 @@ pub async fn begin_alone(db: &Db) -> Result<()> {
 
 impl Term {
     /// Runs one write of this leader. `parts` are what follows the fence in its `with` (each takes its rows from `lease`, so
-    /// that there are none without it), `found` is what they are asked for at the end, as column 1 and the following.
+    /// that there are none without it), `found` is what they are asked for at the end, each column with a name.
     /// Parameters count from `$3`.
     pub async fn write(
         self,
@@ -138,11 +138,12 @@ impl Term {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row> {
         let sql = format!(
-            "with lease as (select epoch from lease($1, $2) epoch), {parts} select exists (select from lease), {found}"
+            "with lease as (select epoch from lease($1, $2) epoch), {parts}
+             select exists (select from lease) as leads, {found}"
         );
         let mut all: Vec<&(dyn ToSql + Sync)> = vec![&self.agent_id, &self.epoch];
         all.extend_from_slice(params);
         let row = db.query_one(&sql, &all).await?;
-        if row.get(0) { Ok(row) } else { Err(Error::LeaseLost) }
+        if row.get("leads") { Ok(row) } else { Err(Error::LeaseLost) }
     }
 }

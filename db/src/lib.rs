@@ -36,6 +36,7 @@ pub mod private;
 pub mod reading;
 pub mod release;
 pub mod retention;
+mod rows;
 pub mod samples;
 pub mod sessions;
 pub mod settings;

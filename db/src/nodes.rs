@@ -2,9 +2,10 @@
 //! leader checks it and writes its state.
 
 use crate::leader::Term;
-use crate::samples::{Load, columns_as};
+use crate::samples::{COLUMNS, Load};
 use crate::sessions::TokenHash;
 use crate::{Db, Error, Noun, Result, audit};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Nodes that are registered at the same time. Each is checked each second; far more than any service needs.
@@ -110,8 +111,10 @@ pub async fn announced(db: &Db, node_id: Uuid) -> Result<Option<bool>> {
 pub async fn list(db: &Db) -> Result<Vec<Node>> {
     let rows = db
         .query(
-            "select node_id, address, state, drained_at is not null, weight from nodes
-              where state <> 'left' order by state = 'out', node_id limit $1",
+            &format!(
+                "select {NODE} from nodes n
+                  where n.state <> 'left' order by n.state = 'out', n.node_id limit $1"
+            ),
             &[&NODES_MAX],
         )
         .await?;
@@ -125,13 +128,16 @@ pub async fn address(db: &Db, node_id: Uuid) -> Result<Option<String>> {
     Ok(row.map(|row| row.get(0)))
 }
 
-fn node_of(row: &tokio_postgres::Row) -> Node {
+/// The columns of a [`Node`], of `nodes n`.
+const NODE: &str = "n.node_id, n.address, n.state, n.drained_at is not null as drained, n.weight";
+
+fn node_of(row: &Row) -> Node {
     Node {
-        node_id: row.get(0),
-        address: row.get(1),
-        state: row.get(2),
-        drained: row.get(3),
-        weight: row.get(4),
+        node_id: row.get("node_id"),
+        address: row.get("address"),
+        state: row.get("state"),
+        drained: row.get("drained"),
+        weight: row.get("weight"),
     }
 }
 
@@ -139,14 +145,15 @@ fn node_of(row: &tokio_postgres::Row) -> Node {
 pub async fn serving(db: &Db, area_id: i64) -> Result<(Vec<Node>, Vec<Node>)> {
     let rows = db
         .query(
-            "select n.node_id, n.address, n.state, n.drained_at is not null, n.weight,
-                    array_position(s.node_ids, n.node_id) is not null
-               from nodes n left join assignments s on s.area_id = $1
-              where n.state = 'live' order by array_position(s.node_ids, n.node_id), n.node_id limit $2",
+            &format!(
+                "select {NODE}, array_position(s.node_ids, n.node_id) is not null as assigned
+                   from nodes n left join assignments s on s.area_id = $1
+                  where n.state = 'live' order by array_position(s.node_ids, n.node_id), n.node_id limit $2"
+            ),
             &[&area_id, &NODES_MAX],
         )
         .await?;
-    let (assigned, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get(5));
+    let (assigned, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get("assigned"));
     Ok((assigned.into_iter().map(node_of).collect(), others.into_iter().map(node_of).collect()))
 }
 
@@ -228,12 +235,12 @@ pub async fn details(db: &Db, token: &TokenHash) -> Result<Vec<Details>> {
 }
 
 async fn details_of(db: &Db, node_id: Option<Uuid>) -> Result<Vec<Details>> {
-    let load = columns_as(|name| format!("l.{name}"));
     let rows = db
         .query(
             &format!(
-                "select n.node_id, n.address, n.version, n.state, us(n.state_at), us(n.started_at), us(n.drained_at),
-                        coalesce(c.areas, 0), n.settings_version, us(l.at), {load}
+                "select n.node_id, n.address, n.version, n.state, us(n.state_at) as state_at_us,
+                        us(n.started_at) as started_at_us, us(n.drained_at) as drained_at_us,
+                        coalesce(c.areas, 0) as areas, n.settings_version, us(l.at) as load_at_us, {COLUMNS}
                    from nodes n
                    left join (select s.node_id, count(*) as areas
                                 from (select area_id, unnest(node_ids) as node_id from assignments) s
@@ -250,17 +257,17 @@ async fn details_of(db: &Db, node_id: Option<Uuid>) -> Result<Vec<Details>> {
     Ok(rows
         .iter()
         .map(|row| Details {
-            node_id: row.get(0),
-            address: row.get(1),
-            version: row.get(2),
-            state: row.get(3),
-            state_at_us: row.get(4),
-            started_at_us: row.get(5),
-            drained_at_us: row.get(6),
-            areas: row.get(7),
-            settings_version: row.get(8),
-            load_at_us: row.get(9),
-            load: Load::of(row, 10),
+            node_id: row.get("node_id"),
+            address: row.get("address"),
+            version: row.get("version"),
+            state: row.get("state"),
+            state_at_us: row.get("state_at_us"),
+            started_at_us: row.get("started_at_us"),
+            drained_at_us: row.get("drained_at_us"),
+            areas: row.get("areas"),
+            settings_version: row.get("settings_version"),
+            load_at_us: row.get("load_at_us"),
+            load: Load::of(row, ""),
         })
         .collect())
 }
@@ -295,28 +302,27 @@ async fn steer(db: &Db, token: &TokenHash, node: &str, drains: bool) -> Result<(
                   told as (insert into events (kind, subject, detail)
                            select case when $3 then 'node.drained' else 'node.resumed' end, c.address,
                                   jsonb_build_object('node_id', c.node_id) from changed c)
-             select (select role from me), exists (select from changed),
-                    (select count(distinct address) from target),
+             select (select role from me), exists (select from changed) as changed,
+                    (select count(distinct address) from target) as found,
                     (select node_id from target order by is_live desc, node_id desc limit 1),
-                    (select string_agg(distinct address, ', ') from target)",
+                    (select string_agg(distinct address, ', ') from target) as addresses",
             &[&token.as_bytes(), &node, &drains, &ID_PREFIX_CHARS_MIN],
-            1,
         )
         .await?;
-    audit::check_admin(row.get(0))?;
+    audit::check_admin(row.get("role"))?;
     let unknown = || {
         let text =
             format!("no node {node:?}: give its address or the beginning of its id (`admin node list`)");
         Error::unknown(Noun::Node, node, text)
     };
-    match row.get::<_, i64>(2) {
+    match row.get::<_, i64>("found") {
         0 => Err(unknown()),
         1 => {
-            let details = details_of(db, row.get(3)).await?.pop().ok_or_else(unknown)?;
-            Ok((details, !row.get::<_, bool>(1)))
+            let details = details_of(db, row.get("node_id")).await?.pop().ok_or_else(unknown)?;
+            Ok((details, !row.get::<_, bool>("changed")))
         }
         _ => {
-            let addresses: &str = row.get(4);
+            let addresses: &str = row.get("addresses");
             Err(Error::Invalid(format!("{node:?} may be any of {addresses}: give the address")))
         }
     }

@@ -132,16 +132,11 @@ impl Db {
     }
 
     /// For changes that may be repeated at the same moment, through two nodes: the one that waited for the other's row finds
-    /// nothing to do, but judges by a snapshot that is older than what the other did. So when column `changed` says
+    /// nothing to do, but judges by a snapshot that is older than what the other did. So when the column `changed` says
     /// that nothing was changed, the same statement is asked once more, and sees it.
-    pub async fn query_settled(
-        &self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-        changed: usize,
-    ) -> Result<Row, Error> {
+    pub async fn query_settled(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
         let row = self.query_one(sql, params).await?;
-        if row.get(changed) { Ok(row) } else { self.query_one(sql, params).await }
+        if row.get("changed") { Ok(row) } else { self.query_one(sql, params).await }
     }
 
     pub async fn query_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {

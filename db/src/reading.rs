@@ -1,6 +1,7 @@
 //! Reading in pages, many readers and followers at once.
 
 use crate::articles::{Article, Page};
+use crate::rows::places;
 use crate::sessions::{TokenHash, noted_use};
 use crate::subscriptions::{MARK_SET, MARK_WHERE, MarkColumns, Shown};
 use crate::{Db, Error, Result};
@@ -41,6 +42,23 @@ pub struct Answer {
     /// Nothing new: `upto` is before `from`.
     pub page: Page,
 }
+
+/// The columns of [`PAGES`], in the order in which [`answer`] takes them.
+const COLUMNS: [&str; 13] = [
+    "session_id",
+    "user_id",
+    "area_id",
+    "cursor",
+    "generation",
+    "after",
+    "last_seq",
+    "expired_through",
+    "seqs",
+    "ids",
+    "authors",
+    "times",
+    "bodies",
+];
 
 /// The pages of a group, one row for each reader, after applying their marks: session, subscription, cursor and articles
 /// belong together. Each look-up is written so that only one plan is left for it (`lateral … offset 0`), the right one also
@@ -87,8 +105,7 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
                                  when 'start' then g.expired_through
                                  else g.after end as after
                 from g left join marked k on k.user_id = g.user_id and k.area_id = g.area_id)
-         select p.session_id, p.user_id, p.area_id, p.cursor, p.generation, p.after, p.last_seq, p.expired_through,
-                page.seqs, page.ids, page.authors, page.times, page.bodies
+         select {columns}
            from (select *, greatest(after, expired_through) + 1 as first,
                         least(greatest(after, expired_through) + rows_max, last_seq) as until from places) p
            left join lateral (
@@ -106,6 +123,7 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
                 left join lateral (select v.name from users v where v.user_id = x.author_id offset 0) u on true
               ) page on w.last is not null
           order by p.ord",
+        columns = COLUMNS.join(", "),
         noted = noted_use("token_hash = any ($11::bytea[])"),
         until = numbers("p.until"),
         last = numbers("w.last"),
@@ -150,36 +168,54 @@ pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<R
     if rows.len() != reads.len() {
         return Err(Error::Unexpected(format!("{} pages for {} readers", rows.len(), reads.len())));
     }
-    Ok(rows.iter().map(answer).collect())
+    let Some(first) = rows.first() else { return Ok(vec![]) };
+    let places = places(first, COLUMNS);
+    Ok(rows.iter().map(|row| answer(row, places)).collect())
 }
 
-fn answer(row: &Row) -> Result<Answer> {
-    let (Some(session_id), Some(user_id)) = (row.get(0), row.get(1)) else {
+/// `places`: where [`COLUMNS`] stand in the row.
+fn answer(row: &Row, places: [usize; COLUMNS.len()]) -> Result<Answer> {
+    let [
+        session,
+        user,
+        area,
+        cursor,
+        generation,
+        after,
+        last_seq,
+        expired,
+        seqs,
+        ids,
+        authors,
+        times,
+        bodies,
+    ] = places;
+    let (Some(session_id), Some(user_id)) = (row.get(session), row.get(user)) else {
         return Err(Error::unauthenticated());
     };
-    let Some(area_id) = row.get(2) else { return Err(Error::no_such_area()) };
-    let Some(cursor) = row.get(3) else { return Err(Error::not_subscribed()) };
-    let from = row.get::<_, i64>(5) + 1;
-    let expired_through = row.get(7);
+    let Some(area_id) = row.get(area) else { return Err(Error::no_such_area()) };
+    let Some(cursor) = row.get(cursor) else { return Err(Error::not_subscribed()) };
+    let from = row.get::<_, i64>(after) + 1;
+    let expired_through = row.get(expired);
     let mut page = Page {
         area_id,
         from,
         // What has expired needs no rows: the page reaches at least to there.
         upto: (from - 1).max(expired_through),
         cursor,
-        generation: row.get(4),
-        last_seq: row.get(6),
+        generation: row.get(generation),
+        last_seq: row.get(last_seq),
         expired_through,
         articles: vec![],
         deleted: vec![],
     };
-    let Some(seqs) = row.get::<_, Option<Vec<i64>>>(8) else {
+    let Some(seqs) = row.get::<_, Option<Vec<i64>>>(seqs) else {
         return Ok(Answer { session_id, user_id, page });
     };
-    let ids: Vec<Uuid> = row.get(9);
-    let authors: Vec<Option<String>> = row.get(10);
-    let times: Vec<SystemTime> = row.get(11);
-    let bodies: Vec<Option<String>> = row.get(12);
+    let ids: Vec<Uuid> = row.get(ids);
+    let authors: Vec<Option<String>> = row.get(authors);
+    let times: Vec<SystemTime> = row.get(times);
+    let bodies: Vec<Option<String>> = row.get(bodies);
     let numbers = seqs.into_iter().zip(ids).zip(authors).zip(times).zip(bodies);
     for ((((seq, id), author), posted_at), body) in numbers {
         if seq <= page.upto {

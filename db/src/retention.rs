@@ -9,6 +9,7 @@
 use crate::leader::Term;
 use crate::settings::Settings;
 use crate::{Db, Result};
+use tokio_postgres::Row;
 
 /// Numbers in one step: some milliseconds, so that nobody who deletes one of them waits.
 const STEP_ROWS_MAX: i64 = 500;
@@ -162,7 +163,7 @@ pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Resul
                             on conflict (area_id) do update set event_id = excluded.event_id)",
                 through = through("$4", "$5", "$6")
             ),
-            "exists (select from raised), area.name, area.before + 1, area.through, readers.unread_by
+            "exists (select from raised) as raised, area.name, area.before + 1 as first, area.through, readers.unread_by
                from readers left join area on true",
             &[
                 &area_id,
@@ -173,11 +174,11 @@ pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Resul
             ],
         )
         .await?;
-    Ok(row.get::<_, bool>(1).then(|| Expired {
-        name: row.get(2),
-        from: row.get(3),
-        through: row.get(4),
-        unread_by: row.get(5),
+    Ok(row.get::<_, bool>("raised").then(|| Expired {
+        name: row.get("name"),
+        from: row.get("first"),
+        through: row.get("through"),
+        unread_by: row.get("unread_by"),
     }))
 }
 
@@ -199,11 +200,15 @@ pub async fn clear(db: &Db, term: Term, area_id: i64) -> Result<Step> {
               noted as (insert into retention (area_id, cleared_through)
                         select place.area_id, step.upto from lease, place, step where step.upto is not null
                         on conflict (area_id) do update set cleared_through = excluded.cleared_through)",
-            "step.rows, coalesce(step.upto >= place.upto, true) from step left join place on true",
+            "step.rows, coalesce(step.upto >= place.upto, true) as is_last from step left join place on true",
             &[&area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
         )
         .await?;
-    Ok(Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) })
+    Ok(step_of(&row))
+}
+
+fn step_of(row: &Row) -> Step {
+    Step { rows: row.get::<_, i64>("rows").unsigned_abs(), is_last: row.get("is_last") }
 }
 
 /// Begins to purge an area that was removed long enough ago: from then on nobody restores it. Returns its name; `None` when it
@@ -216,11 +221,11 @@ pub async fn begin_purge(db: &Db, term: Term, area_id: i64, limits: &Limits) -> 
                          where a.area_id = $3
                            and (a.purging_at is not null or a.removed_at < now() - $4::bigint * interval '1 s')
                         returning a.name)",
-            "(select name from begun)",
+            "(select name from begun) as name",
             &[&area_id, &limits.removed_area_keep_s],
         )
         .await?;
-    Ok(row.get(1))
+    Ok(row.get("name"))
 }
 
 /// Deletes some of an area that is being purged: articles, then subscriptions, and at last the area itself, with an event.
@@ -249,10 +254,10 @@ pub async fn purge(db: &Db, term: Term, area_id: i64) -> Result<Step> {
               gone as (delete from areas x using last where x.area_id = last.area_id),
               told as (insert into events (epoch, kind, subject, detail)
                        select epoch, 'area.purged', name, jsonb_build_object('area_id', area_id) from last)",
-            "(select count(*) from articles_gone) + (select count(*) from readers_gone),
-             exists (select from last) or not exists (select from area)",
+            "(select count(*) from articles_gone) + (select count(*) from readers_gone) as rows,
+             exists (select from last) or not exists (select from area) as is_last",
             &[&area_id, &STEP_ROWS_MAX, &STEP_BYTES_MAX],
         )
         .await?;
-    Ok(Step { rows: row.get::<_, i64>(1).unsigned_abs(), is_last: row.get(2) })
+    Ok(step_of(&row))
 }

@@ -30,7 +30,7 @@ pub(crate) const COLUMNS: &str =
        queued_posts, memory_bytes";
 
 /// Each of the columns as `shown` has it: of another table, or what is made of it.
-pub(crate) fn columns_as(shown: impl Fn(&str) -> String) -> String {
+fn columns_as(shown: impl Fn(&str) -> String) -> String {
     COLUMNS.split(',').map(|name| shown(name.trim())).collect::<Vec<_>>().join(", ")
 }
 
@@ -50,20 +50,20 @@ impl Load {
         ]
     }
 
-    /// From the columns `at` and the following; `None` where they are null.
-    pub(crate) fn of(row: &Row, at: usize) -> Option<Self> {
-        let column = |offset: usize| row.get::<_, Option<f64>>(at + offset);
+    /// From the columns with this before their names; `None` where they are null.
+    pub(crate) fn of(row: &Row, prefix: &str) -> Option<Self> {
+        let column = |name| row.get::<_, Option<f64>>(format!("{prefix}{name}").as_str());
         Some(Self {
-            posts_s: column(0)?,
-            reads_s: column(1)?,
-            follows_s: column(2)?,
-            deletes_s: column(3)?,
-            others_s: column(4)?,
-            deliveries_s: column(5)?,
-            followers: column(6)?,
-            connections: column(7)?,
-            queued_posts: column(8)?,
-            memory_bytes: column(9)?,
+            posts_s: column("posts_s")?,
+            reads_s: column("reads_s")?,
+            follows_s: column("follows_s")?,
+            deletes_s: column("deletes_s")?,
+            others_s: column("others_s")?,
+            deliveries_s: column("deliveries_s")?,
+            followers: column("followers")?,
+            connections: column("connections")?,
+            queued_posts: column("queued_posts")?,
+            memory_bytes: column("memory_bytes")?,
         })
     }
 }
@@ -122,11 +122,11 @@ pub async fn forget_old(db: &Db, term: Term, keep_s: i64) -> Result<bool> {
                          where s.at in (select x.at from load_samples x, before
                                          where x.at < before.at order by x.at limit $4)
                         returning 1)",
-            "greatest((select count(*) from of_nodes), (select count(*) from of_all))",
+            "greatest((select count(*) from of_nodes), (select count(*) from of_all)) as rows",
             &[&keep_s, &FORGET_ROWS_MAX],
         )
         .await?;
-    Ok(row.get::<_, i64>(1) == FORGET_ROWS_MAX)
+    Ok(row.get::<_, i64>("rows") == FORGET_ROWS_MAX)
 }
 
 /// The samples of the last `span_s` seconds for an administrator, oldest first: at most `rows_max`, evenly taken.
@@ -138,7 +138,7 @@ pub async fn list(db: &Db, token: &TokenHash, span_s: i64, rows_max: i64) -> Res
             &format!(
                 "with of_span as (select *, row_number() over (order by at desc) - 1 as nth, count(*) over () as rows
                                     from load_samples where at > now() - make_interval(secs => $1::bigint))
-                 select us(at), epoch, nodes, {COLUMNS}, {means} from of_span
+                 select us(at) as at_us, epoch, nodes, {COLUMNS}, {means} from of_span
                   where nth % greatest(1, (rows + $2::bigint - 1) / $2) = 0
                   order by at"
             ),
@@ -148,11 +148,11 @@ pub async fn list(db: &Db, token: &TokenHash, span_s: i64, rows_max: i64) -> Res
     Ok(rows
         .iter()
         .map(|row| Sample {
-            at_us: row.get(0),
-            epoch: row.get(1),
-            nodes: row.get(2),
-            sum: Load::of(row, 3).unwrap_or_default(),
-            mean: Load::of(row, 13).unwrap_or_default(), // of no node there is none
+            at_us: row.get("at_us"),
+            epoch: row.get("epoch"),
+            nodes: row.get("nodes"),
+            sum: Load::of(row, "").unwrap_or_default(),
+            mean: Load::of(row, "mean_").unwrap_or_default(), // of no node there is none
         })
         .collect())
 }

@@ -85,7 +85,12 @@ pub async fn me(db: &Db, token: &TokenHash) -> Result<Option<Me>> {
             &[&token.as_bytes()],
         )
         .await?;
-    Ok(row.map(|row| Me { session_id: row.get(0), user_id: row.get(1), user: row.get(2), role: row.get(3) }))
+    Ok(row.map(|row| Me {
+        session_id: row.get("session_id"),
+        user_id: row.get("user_id"),
+        user: row.get("user_name"),
+        role: row.get("role"),
+    }))
 }
 
 /// What the database's clock says, in microseconds since 1970 UTC, for whoever has a session.
@@ -120,20 +125,21 @@ pub async fn end(db: &Db, token: &TokenHash, session_id: i64) -> Result<bool> {
                               where s.session_id = $2),
                   ended as (update sessions s set ended_at = now() from target t
                              where s.session_id = t.session_id and s.ended_at is null returning 1)
-             select exists (select from me), exists (select from target), exists (select from ended),
-                    exists (select from sessions where token_hash = $1 and session_id = $2)",
+             select exists (select from me) as logged_in, exists (select from target) as known,
+                    exists (select from ended) as ended,
+                    exists (select from sessions where token_hash = $1 and session_id = $2) as is_own",
             &[&token.as_bytes(), &session_id],
         )
         .await?;
-    let is_own: bool = row.get(3);
-    match (row.get(0), row.get(1)) {
+    let is_own: bool = row.get("is_own");
+    match (row.get("logged_in"), row.get("known")) {
         (false, _) if is_own => Ok(true),
         (false, _) => Err(Error::unauthenticated()),
         (true, false) => {
             let text = format!("you have no session {session_id}: `sessions` lists yours");
             Err(Error::unknown(Noun::Session, session_id, text))
         }
-        (true, true) => Ok(!row.get::<_, bool>(2)),
+        (true, true) => Ok(!row.get::<_, bool>("ended")),
     }
 }
 
@@ -157,8 +163,8 @@ pub async fn end_all(db: &Db, token: &TokenHash) -> Result<u64> {
 pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
     let rows = db
         .query(
-            "select session_id, label, us(created_at), us(last_used_at),
-                    us(least(expires_at, last_used_at + (select lifetime from session_lifetime)))
+            "select session_id, label, us(created_at) as created_at_us, us(last_used_at) as last_used_at_us,
+                    us(least(expires_at, last_used_at + (select lifetime from session_lifetime))) as expires_at_us
                from sessions join live_sessions using (session_id) where sessions.user_id = $1
               order by session_id desc limit 500",
             &[&user_id],
@@ -167,11 +173,11 @@ pub async fn of_user(db: &Db, user_id: i64) -> Result<Vec<Session>> {
     Ok(rows
         .iter()
         .map(|row| Session {
-            session_id: row.get(0),
-            label: row.get(1),
-            created_at_us: row.get(2),
-            last_used_at_us: row.get(3),
-            expires_at_us: row.get(4),
+            session_id: row.get("session_id"),
+            label: row.get("label"),
+            created_at_us: row.get("created_at_us"),
+            last_used_at_us: row.get("last_used_at_us"),
+            expires_at_us: row.get("expires_at_us"),
         })
         .collect())
 }

@@ -75,12 +75,13 @@ pub struct Loaded {
 pub async fn load(db: &Db) -> Result<Loaded> {
     let rows = db
         .query(
-            "select v.version, s.name, jsonb_typeof(s.value), s.value #>> '{}', us(s.changed_at)
+            "select v.version, s.name, jsonb_typeof(s.value) as type, s.value #>> '{}' as text,
+                    us(s.changed_at) as changed_at_us
                from settings_state v left join settings s on true",
             &[],
         )
         .await?;
-    let version = rows.first().map(|row| row.get(0));
+    let version = rows.first().map(|row| row.get("version"));
     let mut loaded = Loaded {
         version: version.ok_or_else(|| Error::Unexpected("settings_state is empty".into()))?,
         settings: Settings::default(),
@@ -88,10 +89,10 @@ pub async fn load(db: &Db) -> Result<Loaded> {
         set_at_us: HashMap::new(),
     };
     for row in &rows {
-        let Some(name) = row.get::<_, Option<&str>>(1) else { continue };
+        let Some(name) = row.get::<_, Option<&str>>("name") else { continue };
         let Some(definition) = find(name) else { continue };
-        let (json_type, text) = (row.get(2), row.get::<_, Option<&str>>(3).unwrap_or_default());
-        loaded.set_at_us.insert(definition.name, row.get(4));
+        let (json_type, text) = (row.get("type"), row.get::<_, Option<&str>>("text").unwrap_or_default());
+        loaded.set_at_us.insert(definition.name, row.get("changed_at_us"));
         match definition.from_json(json_type, text) {
             Some(value) => definition.put(&mut loaded.settings, value),
             None => loaded.damaged.push(format!(
@@ -236,14 +237,14 @@ async fn write(db: &Db, token: &TokenHash, version: i64, wanted: &[Wanted]) -> R
                                      case when c.new is null then 'setting.unset' else 'setting.set' end, c.name,
                                      jsonb_build_object('from', c.old, 'to', c.new)
                                 from me, changes c)
-             select (select role from me), exists (select from state), (select version from raised)",
+             select (select role from me), exists (select from state) as current, (select version from raised)",
             &[&token.as_bytes(), &version, &names, &values],
         )
         .await?;
-    audit::check_admin(row.get(0))?;
-    let raised: Option<i64> = row.get(2);
+    audit::check_admin(row.get("role"))?;
+    let raised: Option<i64> = row.get("version");
     Ok(row
-        .get::<_, bool>(1)
+        .get::<_, bool>("current")
         .then(|| Changed { version: raised.unwrap_or(version), already: raised.is_none() }))
 }
 
@@ -263,13 +264,14 @@ pub async fn status(db: &Db, token: &TokenHash) -> Result<(i64, Vec<Server>)> {
             &[&crate::agents::LIVE_S],
         )
         .await?;
-    let version = rows.first().map(|row| row.get(0));
-    let servers = rows.iter().filter(|row| row.get::<_, Option<bool>>(1).is_some()).map(|row| Server {
-        is_agent: row.get(1),
-        id: row.get(2),
-        address: row.get(3),
-        version: row.get(4),
-    });
+    let version = rows.first().map(|row| row.get("version"));
+    let servers =
+        rows.iter().filter(|row| row.get::<_, Option<bool>>("is_agent").is_some()).map(|row| Server {
+            is_agent: row.get("is_agent"),
+            id: row.get("id"),
+            address: row.get("address"),
+            version: row.get("settings_version"),
+        });
     let servers = servers.collect();
     Ok((version.ok_or_else(|| Error::Unexpected("settings_state is empty".into()))?, servers))
 }

@@ -54,8 +54,8 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
              select me.user_id, x.* from (select user_id from live_sessions where token_hash = $1) me
                left join lateral (
                     select a.area_id, a.name, s.cursor, s.generation,
-                           unread(a.area_id, s.cursor, h.expired_through, h.last_seq), h.last_seq, h.expired_through,
-                           a.name_key
+                           unread(a.area_id, s.cursor, h.expired_through, h.last_seq) as unread,
+                           h.last_seq, h.expired_through, a.name_key
                       from subscriptions s join areas a using (area_id) join heads h using (area_id)
                      where s.user_id = me.user_id and s.ended_at is null and a.removed_at is null
                        and a.name_key > $2
@@ -71,15 +71,15 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
     }
     Ok(rows
         .iter()
-        .filter(|row| row.get::<_, Option<i64>>(1).is_some()) // one row of nothing: logged in, subscribed to nothing
+        .filter(|row| row.get::<_, Option<i64>>("area_id").is_some()) // one row of nothing: logged in, subscribed to nothing
         .map(|row| Subscription {
-            area_id: row.get(1),
-            name: row.get(2),
-            cursor: row.get(3),
-            generation: row.get(4),
-            unread: row.get(5),
-            last_seq: row.get(6),
-            expired_through: row.get(7),
+            area_id: row.get("area_id"),
+            name: row.get("name"),
+            cursor: row.get("cursor"),
+            generation: row.get("generation"),
+            unread: row.get("unread"),
+            last_seq: row.get("last_seq"),
+            expired_through: row.get("expired_through"),
         })
         .collect())
 }
@@ -100,15 +100,15 @@ pub async fn subscribe(db: &Db, token: &TokenHash, area_id: i64, from_start: boo
                                  undo_by = null, subscribed_at = now(), ended_at = null
                            where s.ended_at is not null
                           returning s.cursor)
-             select exists (select from me), exists (select from area), (select cursor from put),
-                    (select s.cursor from subscriptions s join me using (user_id) where s.area_id = $2),
-                    exists (select from put)",
+             select exists (select from me) as logged_in, exists (select from area) as area_found,
+                    (select cursor from put) as new_cursor,
+                    (select s.cursor from subscriptions s join me using (user_id) where s.area_id = $2) as old_cursor,
+                    exists (select from put) as changed",
             &[&token.as_bytes(), &area_id, &from_start],
-            4,
         )
         .await?;
     require_area(&row)?;
-    match (row.get(2), row.get(3)) {
+    match (row.get("new_cursor"), row.get("old_cursor")) {
         (Some(cursor), _) => Ok((cursor, false)),
         (None, Some(cursor)) => Ok((cursor, true)),
         (None, None) => {
@@ -126,12 +126,13 @@ pub async fn unsubscribe(db: &Db, token: &TokenHash, area_id: i64) -> Result<boo
                   ended as (update subscriptions s set ended_at = now() from me, area
                              where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
                             returning 1)
-             select exists (select from me), exists (select from area), exists (select from ended)",
+             select exists (select from me) as logged_in, exists (select from area) as area_found,
+                    exists (select from ended) as ended",
             &[&token.as_bytes(), &area_id],
         )
         .await?;
     require_area(&row)?;
-    Ok(!row.get::<_, bool>(2))
+    Ok(!row.get::<_, bool>("ended"))
 }
 
 /// Applies marks and returns the cursors as they are then, in the same order; an area that is gone, or not subscribed,
@@ -161,9 +162,9 @@ async fn mark_once(db: &Db, token: &TokenHash, marks: &[(i64, Shown)]) -> Result
                                    from me, m join heads h using (area_id)
                                   where s.user_id = me.user_id and s.area_id = m.area_id and {MARK_WHERE}
                                  returning s.area_id, s.cursor)
-                 select exists (select from me), a.area_id is not null, s.user_id is not null,
-                        coalesce(k.cursor, s.cursor), s.generation,
-                        unread(a.area_id, coalesce(k.cursor, s.cursor), h.expired_through, h.last_seq)
+                 select exists (select from me) as logged_in, a.area_id is not null as area_found,
+                        s.user_id is not null as subscribed, coalesce(k.cursor, s.cursor) as cursor, s.generation,
+                        unread(a.area_id, coalesce(k.cursor, s.cursor), h.expired_through, h.last_seq) as unread
                    from m
                    left join areas a on a.area_id = m.area_id and a.removed_at is null
                    left join heads h on h.area_id = a.area_id
@@ -183,17 +184,21 @@ async fn mark_once(db: &Db, token: &TokenHash, marks: &[(i64, Shown)]) -> Result
             ],
         )
         .await?;
-    if rows.first().is_some_and(|row| !row.get::<_, bool>(0)) {
+    if rows.first().is_some_and(|row| !row.get::<_, bool>("logged_in")) {
         return Err(Error::unauthenticated());
     }
     Ok(rows
         .iter()
-        .map(|row| match (row.get(1), row.get(2)) {
+        .map(|row| match (row.get("area_found"), row.get("subscribed")) {
             (false, _) => Err(Error::no_such_area()),
             (true, false) => Err(Error::not_subscribed()),
-            (true, true) => Ok(Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) }),
+            (true, true) => Ok(cursor_of(row)),
         })
         .collect())
+}
+
+fn cursor_of(row: &Row) -> Cursor {
+    Cursor { cursor: row.get("cursor"), generation: row.get("generation"), unread: row.get("unread") }
 }
 
 /// Marks as columns for `unnest`; an area without a mark has nulls, which match nothing.
@@ -287,31 +292,32 @@ async fn move_cursor(
                                  where s.user_id = me.user_id and s.area_id = area.area_id and s.ended_at is null
                                    and $3::uuid <> all (s.recent_operations) and {only_if}
                                 returning s.cursor, s.generation)
-                 select exists (select from me), exists (select from area), exists (select from before),
-                        coalesce(moved.cursor, before.cursor), coalesce(moved.generation, before.generation),
-                        unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq),
-                        moved.cursor is not null, coalesce(moved.generation > before.generation, false),
-                        coalesce($3::uuid = any (before.recent_operations), false)
+                 select exists (select from me) as logged_in, exists (select from area) as area_found,
+                        exists (select from before) as subscribed, moved.cursor is not null as changed,
+                        coalesce(moved.cursor, before.cursor) as cursor,
+                        coalesce(moved.generation, before.generation) as generation,
+                        unread($2, coalesce(moved.cursor, before.cursor), area.expired_through, area.last_seq) as unread,
+                        coalesce(moved.generation > before.generation, false) as generation_raised,
+                        coalesce($3::uuid = any (before.recent_operations), false) as done_before
                    from (select 1) one left join area on true left join before on true left join moved on true"
             ),
             &[&token.as_bytes(), &area_id, &operation_id, &RECENT_OPERATIONS_MAX],
-            6,
         )
         .await?;
     require_area(&row)?;
-    if !row.get::<_, bool>(2) {
+    if !row.get::<_, bool>("subscribed") {
         return Err(Error::not_subscribed());
     }
     Ok(Moved {
-        cursor: Cursor { cursor: row.get(3), generation: row.get(4), unread: row.get(5) },
-        generation_raised: row.get(7),
-        done_before: row.get(8),
+        cursor: cursor_of(&row),
+        generation_raised: row.get("generation_raised"),
+        done_before: row.get("done_before"),
     })
 }
 
-/// Columns 0 and 1 of the statements about an area: is there a session, is there such an area.
+/// The columns `logged_in` and `area_found` of the statements about an area.
 pub(crate) fn require_area(row: &Row) -> Result<()> {
-    match (row.get(0), row.get(1)) {
+    match (row.get("logged_in"), row.get("area_found")) {
         (false, _) => Err(Error::unauthenticated()),
         (true, false) => Err(Error::no_such_area()),
         (true, true) => Ok(()),

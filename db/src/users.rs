@@ -47,16 +47,17 @@ pub async fn register(db: &Db, name: &Name, password_hash: &str) -> Result<bool>
 pub async fn credentials(db: &Db, name: &str) -> Result<Option<Credentials>> {
     let row = db
         .query_opt(
-            "select user_id, name, role, password_hash, disabled_at is not null from users where name_key = $1",
+            "select user_id, name, role, password_hash, disabled_at is not null as disabled
+               from users where name_key = $1",
             &[&key(name)],
         )
         .await?;
     Ok(row.map(|row| Credentials {
-        user_id: row.get(0),
-        name: row.get(1),
-        role: row.get(2),
-        password_hash: row.get(3),
-        disabled: row.get(4),
+        user_id: row.get("user_id"),
+        name: row.get("name"),
+        role: row.get("role"),
+        password_hash: row.get("password_hash"),
+        disabled: row.get("disabled"),
     }))
 }
 
@@ -114,8 +115,8 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
     crate::audit::require_admin(db, token).await?;
     let rows = db
         .query(
-            "select name, name_key, role, us(created_at), us(disabled_at),
-                    (select count(*) from live_sessions s where s.user_id = users.user_id)
+            "select name, name_key, role, us(created_at) as created_at_us, us(disabled_at) as disabled_at_us,
+                    (select count(*) from live_sessions s where s.user_id = users.user_id) as sessions
                from users where name_key > $1 order by name_key limit $2",
             &[&key(after.unwrap_or_default()), &limit],
         )
@@ -123,12 +124,12 @@ pub async fn list(db: &Db, token: &TokenHash, after: Option<&str>, limit: i64) -
     Ok(rows
         .iter()
         .map(|row| User {
-            name: row.get(0),
-            key: row.get(1),
-            role: row.get(2),
-            created_at_us: row.get(3),
-            disabled_at_us: row.get(4),
-            sessions: row.get(5),
+            name: row.get("name"),
+            key: row.get("name_key"),
+            role: row.get("role"),
+            created_at_us: row.get("created_at_us"),
+            disabled_at_us: row.get("disabled_at_us"),
+            sessions: row.get("sessions"),
         })
         .collect())
 }
@@ -198,13 +199,13 @@ pub async fn set_role(db: &Db, token: &TokenHash, name: &str, role: &str) -> Res
                   audited as (insert into audit (actor_id, actor, action, target, detail)
                               select me.user_id, me.user_name, 'user.role', changed.name,
                                      jsonb_build_object('role', $3::text) from me, changed)
-             select (select role from me), (select role = $3 from target), exists (select from changed),
-                    exists (select from me join target t using (user_id) where t.role = $3)",
+             select (select role from me), (select role = $3 from target) as already,
+                    exists (select from changed) as changed,
+                    exists (select from me join target t using (user_id) where t.role = $3) as own_repeat",
             &[&token.as_bytes(), &key(name), &role],
-            2,
         )
         .await?;
-    if row.get(3) {
+    if row.get("own_repeat") {
         return Ok(true);
     }
     already_or_last(row, name)
@@ -228,15 +229,14 @@ pub async fn disable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
                              where s.user_id = changed.user_id and s.ended_at is null),
                   audited as (insert into audit (actor_id, actor, action, target)
                               select me.user_id, me.user_name, 'user.disable', changed.name from me, changed)
-             select (select role from me), (select disabled_at is not null from target),
-                    exists (select from changed),
+             select (select role from me), (select disabled_at is not null from target) as already,
+                    exists (select from changed) as changed,
                     exists (select from sessions s join target t using (user_id)
-                             where s.token_hash = $1 and t.disabled_at is not null)",
+                             where s.token_hash = $1 and t.disabled_at is not null) as own_repeat",
             &[&token.as_bytes(), &key(name)],
-            2,
         )
         .await?;
-    if row.get(3) {
+    if row.get("own_repeat") {
         return Ok(true);
     }
     already_or_last(row, name)
@@ -253,9 +253,9 @@ pub async fn enable(db: &Db, token: &TokenHash, name: &str) -> Result<bool> {
                               returning u.name),
                   audited as (insert into audit (actor_id, actor, action, target)
                               select me.user_id, me.user_name, 'user.enable', changed.name from me, changed)
-             select (select role from me), (select disabled_at is null from target), exists (select from changed)",
+             select (select role from me), (select disabled_at is null from target) as already,
+                    exists (select from changed) as changed",
             &[&token.as_bytes(), &key(name)],
-            2,
         )
         .await?;
     already_or_last(row, name)
@@ -267,10 +267,10 @@ pub async fn find(db: &Db, token: &TokenHash, name: &str) -> Result<i64> {
     credentials(db, name).await?.map(|user| user.user_id).ok_or_else(|| no_such_user(name))
 }
 
-/// Columns: the role of who asks, whether the target is so already (null: no target), whether it was changed now.
+/// Columns: the `role` of who asks, whether the target is so `already` (null: no target), whether it was `changed` now.
 fn already_or_last(row: tokio_postgres::Row, name: &str) -> Result<bool> {
-    crate::audit::check_admin(row.get(0))?;
-    match (row.get(1), row.get(2)) {
+    crate::audit::check_admin(row.get("role"))?;
+    match (row.get("already"), row.get("changed")) {
         (None::<bool>, _) => Err(no_such_user(name)),
         (Some(_), true) => Ok(false),
         (Some(true), false) => Ok(true),

@@ -62,7 +62,7 @@ impl House {
         let sql = "select s.cursor, s.undo_cursor, s.undo_by from subscriptions s
                      join live_sessions me using (user_id) where me.token_hash = $1 and s.area_id = $2";
         let row = self.db.query_one(sql, &[&token.as_bytes(), &area_id]).await.unwrap();
-        (row.get(0), row.get(1), row.get(2))
+        (row.get("cursor"), row.get("undo_cursor"), row.get("undo_by"))
     }
 }
 

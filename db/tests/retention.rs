@@ -111,7 +111,10 @@ impl House {
     async fn events(&self) -> Vec<(i64, String, String, String)> {
         let sql = "select epoch, kind, subject, detail::text from events order by event_id";
         let rows = self.db.query(sql, &[]).await.unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect()
+        let event = |row: &tokio_postgres::Row| {
+            (row.get("epoch"), row.get("kind"), row.get("subject"), row.get("detail"))
+        };
+        rows.iter().map(event).collect()
     }
 }
 
