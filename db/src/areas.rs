@@ -130,6 +130,7 @@ pub async fn add(
     name: &Name,
     change: &Change,
 ) -> Result<(Details, bool)> {
+    let Change { description, replicas, keep_for_s, keep_count } = change;
     let row = db
         .query_one(
             "with me as (select * from live_sessions where token_hash = $1),
@@ -146,10 +147,10 @@ pub async fn add(
                 &creation_id,
                 &name.text,
                 &name.key,
-                &change.description,
-                &change.replicas,
-                &change.keep_for_s.flatten(),
-                &change.keep_count.flatten(),
+                description,
+                replicas,
+                &keep_for_s.flatten(),
+                &keep_count.flatten(),
             ],
         )
         .await?;
@@ -167,6 +168,7 @@ pub async fn add(
 
 /// Changes an area's settings. `true` with it if nothing had to be changed.
 pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Result<(Details, bool)> {
+    let Change { description, replicas, keep_for_s, keep_count } = change;
     let row = db
         .query_one(
             &format!(
@@ -196,12 +198,12 @@ pub async fn set(db: &Db, token: &TokenHash, name: &str, change: &Change) -> Res
             &[
                 &token.as_bytes(),
                 &key(name),
-                &change.description,
-                &change.replicas,
-                &change.keep_for_s.is_some(),
-                &change.keep_for_s.flatten(),
-                &change.keep_count.is_some(),
-                &change.keep_count.flatten(),
+                description,
+                replicas,
+                &keep_for_s.is_some(),
+                &keep_for_s.flatten(),
+                &keep_count.is_some(),
+                &keep_count.flatten(),
             ],
         )
         .await?;

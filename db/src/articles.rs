@@ -62,11 +62,15 @@ pub struct Page {
 /// Commits a group of posts in one round trip and one transaction; one outcome for each, in order. One bad post never
 /// fails its neighbours. An `Err` of the whole means that nothing is known of any: repeating is safe.
 pub async fn post_group(db: &Db, posts: &[NewPost]) -> Result<Vec<Result<Posted>>> {
-    let tokens: Vec<&[u8]> = posts.iter().map(|post| post.token.as_bytes()).collect();
-    let area_ids: Vec<i64> = posts.iter().map(|post| post.area_id).collect();
-    let ids: Vec<Uuid> = posts.iter().map(|post| post.id).collect();
-    let bodies: Vec<&str> = posts.iter().map(|post| post.body.as_str()).collect();
-    let hashes: Vec<Vec<u8>> = posts.iter().map(|post| Sha256::digest(&post.body).to_vec()).collect();
+    let (mut tokens, mut area_ids, mut ids, mut bodies, mut hashes) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for NewPost { token, area_id, id, body } in posts {
+        tokens.push(token.as_bytes());
+        area_ids.push(area_id);
+        ids.push(id);
+        bodies.push(body);
+        hashes.push(Sha256::digest(body).to_vec());
+    }
     let rows = db
         .query(
             "select outcome, seq from post_group($1, $2, $3, $4, $5) order by ord",

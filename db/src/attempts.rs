@@ -71,7 +71,7 @@ pub async fn admit(db: &Db, name: &str, from: IpAddr, settings: &Settings) -> Re
 
 /// The password was right: the failures are forgotten, and the source is known there from now on.
 pub async fn succeeded(db: &Db, attempt: &Attempt) -> Result<()> {
-    let Attempt { account, source, known, admitted_at, source_before, .. } = attempt;
+    let Attempt { account, source, known, admitted_at, source_before, other_before: _ } = attempt;
     db.query(
         "select attempt_succeeded($1, $2, $3, $4, $5, $6, $7)",
         &[account, source, known, admitted_at, source_before, &KNOWN_MS, &KNOWN_MAX],

@@ -141,7 +141,8 @@ impl Term {
             "with lease as (select epoch from lease($1, $2) epoch), {parts}
              select exists (select from lease) as leads, {found}"
         );
-        let mut all: Vec<&(dyn ToSql + Sync)> = vec![&self.agent_id, &self.epoch];
+        let Self { agent_id, epoch } = &self;
+        let mut all: Vec<&(dyn ToSql + Sync)> = vec![agent_id, epoch];
         all.extend_from_slice(params);
         let row = db.query_one(&sql, &all).await?;
         if row.get("leads") { Ok(row) } else { Err(Error::LeaseLost) }

@@ -160,9 +160,12 @@ pub async fn serving(db: &Db, area_id: i64) -> Result<(Vec<Node>, Vec<Node>)> {
 /// Writes the states that the leader found, with an event for each. One that has changed by itself meanwhile stays as it is.
 /// Older rows of the address of one that answers now were nodes that are no more.
 pub async fn set_states(db: &Db, term: Term, found: &[Found]) -> Result<()> {
-    let node_ids: Vec<Uuid> = found.iter().map(|found| found.node_id).collect();
-    let from: Vec<&str> = found.iter().map(|found| found.from.as_str()).collect();
-    let to: Vec<&str> = found.iter().map(|found| found.to).collect();
+    let (mut node_ids, mut was, mut is_now) = (vec![], vec![], vec![]);
+    for Found { node_id, from, to } in found {
+        node_ids.push(node_id);
+        was.push(from);
+        is_now.push(to);
+    }
     term.write(
         db,
         // Who was out and announced itself, and is still not reached, is no news.
@@ -178,7 +181,7 @@ pub async fn set_states(db: &Db, term: Term, found: &[Found]) -> Result<()> {
          gone as (delete from nodes old using lease, changed c
                    where c.state = 'live' and old.address = c.address and old.node_id <> c.node_id)",
         "1",
-        &[&node_ids, &from, &to],
+        &[&node_ids, &was, &is_now],
     )
     .await
     .map(drop)

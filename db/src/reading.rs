@@ -134,19 +134,24 @@ static PAGES: LazyLock<String> = LazyLock::new(|| {
 /// each, in order. An `Err` of the whole means that none was answered; marks may have been applied, and a repeat of them
 /// changes nothing.
 pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<Result<Answer>>> {
-    let tokens: Vec<&[u8]> = reads.iter().map(|read| read.token.as_bytes()).collect();
-    let noted = reads.iter().filter(|read| read.notes_use);
-    let noted: Vec<&[u8]> = noted.map(|read| read.token.as_bytes()).collect();
-    let marks = MarkColumns::new(reads.iter().map(|read| (read.area_id, read.shown)));
-    let (kinds, afters): (Vec<&str>, Vec<i64>) = reads
-        .iter()
-        .map(|read| match read.from {
+    let (mut tokens, mut noted, mut kinds, mut afters, mut rows_maxes) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    let marks = MarkColumns::new(reads.iter().map(|read| {
+        let Read { token, area_id, from, shown, rows_max, notes_use } = read;
+        tokens.push(token.as_bytes());
+        if *notes_use {
+            noted.push(token.as_bytes());
+        }
+        let (kind, after) = match from {
             From::Unread => ("unread", 0),
             From::Start => ("start", 0),
-            From::After(seq) => ("after", seq),
-        })
-        .unzip();
-    let rows_max: Vec<i64> = reads.iter().map(|read| read.rows_max).collect();
+            From::After(seq) => ("after", *seq),
+        };
+        kinds.push(kind);
+        afters.push(after);
+        rows_maxes.push(*rows_max);
+        (*area_id, *shown)
+    }));
     let rows = db
         .query(
             &PAGES,
@@ -155,7 +160,7 @@ pub async fn read_group(db: &Db, reads: &[Read], bytes_max: i64) -> Result<Vec<R
                 &marks.area_ids,
                 &kinds,
                 &afters,
-                &rows_max,
+                &rows_maxes,
                 &marks.firsts,
                 &marks.uptos,
                 &marks.generations,

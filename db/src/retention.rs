@@ -86,6 +86,7 @@ fn through(keep_for_s: &str, keep_count: &str, keep_unread_s_max: &str) -> Strin
 /// Looks what there is to do in some areas, those after the id `after`; and the id of the last one that it looked at, `None` when there
 /// are no more. Looks at `areas_max` at once, at most at [`LOOK_AREAS_MAX`]. Locks nothing.
 pub async fn due(db: &Db, limits: &Limits, after: i64, areas_max: i64) -> Result<(Due, Option<i64>)> {
+    let Limits { keep_for_s, keep_count, keep_unread_s_max, removed_area_keep_s } = limits;
     let mut due = Due::default();
     let mut last = None;
     let rows = db
@@ -108,10 +109,10 @@ pub async fn due(db: &Db, limits: &Limits, after: i64, areas_max: i64) -> Result
                 through = through("$1", "$2", "$3")
             ),
             &[
-                &limits.keep_for_s,
-                &limits.keep_count,
-                &limits.keep_unread_s_max,
-                &limits.removed_area_keep_s,
+                keep_for_s,
+                keep_count,
+                keep_unread_s_max,
+                removed_area_keep_s,
                 &after,
                 &areas_max.clamp(1, LOOK_AREAS_MAX),
             ],
@@ -134,6 +135,7 @@ pub async fn due(db: &Db, limits: &Limits, after: i64, areas_max: i64) -> Result
 
 /// Lets the beginning of an area expire, and tells it in an event. `None`: there was nothing to expire.
 pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Result<Option<Expired>> {
+    let Limits { keep_for_s, keep_count, keep_unread_s_max, removed_area_keep_s: _ } = limits;
     let row = term
         .write(
             db,
@@ -165,13 +167,7 @@ pub async fn expire(db: &Db, term: Term, area_id: i64, limits: &Limits) -> Resul
             ),
             "exists (select from raised) as raised, area.name, area.before + 1 as first, area.through, readers.unread_by
                from readers left join area on true",
-            &[
-                &area_id,
-                &limits.keep_for_s,
-                &limits.keep_count,
-                &limits.keep_unread_s_max,
-                &EVENT_S,
-            ],
+            &[&area_id, keep_for_s, keep_count, keep_unread_s_max, &EVENT_S],
         )
         .await?;
     Ok(row.get::<_, bool>("raised").then(|| Expired {

@@ -36,17 +36,29 @@ fn columns_as(shown: impl Fn(&str) -> String) -> String {
 
 impl Load {
     fn columns(&self) -> [f64; 10] {
+        let Self {
+            posts_s,
+            reads_s,
+            follows_s,
+            deletes_s,
+            others_s,
+            deliveries_s,
+            followers,
+            connections,
+            queued_posts,
+            memory_bytes,
+        } = *self;
         [
-            self.posts_s,
-            self.reads_s,
-            self.follows_s,
-            self.deletes_s,
-            self.others_s,
-            self.deliveries_s,
-            self.followers,
-            self.connections,
-            self.queued_posts,
-            self.memory_bytes,
+            posts_s,
+            reads_s,
+            follows_s,
+            deletes_s,
+            others_s,
+            deliveries_s,
+            followers,
+            connections,
+            queued_posts,
+            memory_bytes,
         ]
     }
 

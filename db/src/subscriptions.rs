@@ -220,11 +220,17 @@ impl MarkColumns {
             reading_ids: vec![],
         };
         for (area_id, shown) in marks {
+            let (first, upto, generation, reading_id) = match shown {
+                None => (None, None, None, None),
+                Some(Shown { from, upto, generation, reading_id }) => {
+                    (Some(from), Some(upto), Some(generation), Some(reading_id))
+                }
+            };
             columns.area_ids.push(area_id);
-            columns.firsts.push(shown.map(|shown| shown.from));
-            columns.uptos.push(shown.map(|shown| shown.upto));
-            columns.generations.push(shown.map(|shown| shown.generation));
-            columns.reading_ids.push(shown.map(|shown| shown.reading_id));
+            columns.firsts.push(first);
+            columns.uptos.push(upto);
+            columns.generations.push(generation);
+            columns.reading_ids.push(reading_id);
         }
         columns
     }
