@@ -1,9 +1,12 @@
-//! Every command, once: for the command line, for the prompt, for help and for the shells' completion.
+//! Every command, once: for the command line, for the prompt, for help and for the shells' completion. What each of them is, says
+//! `facts`.
 
 mod admin;
+mod facts;
 mod settings;
 
 pub use admin::{AdminAgent, AdminArea, AdminArticle, AdminCommand, AdminNode, AdminUser, AreaArgs, RoleArg};
+pub use facts::{Facts, InUse, asks_password};
 pub use settings::AdminSettings;
 
 use crate::complete::Completes;

@@ -145,8 +145,8 @@ const ENTRIES: &[Entry] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Cli;
-    use clap::{Command, CommandFactory};
+    use crate::command::{self, Cli};
+    use clap::{Command, CommandFactory, Parser};
 
     fn leaves(command: &Command, path: &str, found: &mut Vec<String>) {
         for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
@@ -179,6 +179,19 @@ mod tests {
         let read = ENTRIES[0];
         assert_eq!(read.example(Some("city")), "read city");
         assert_eq!(read.example(Some("much too long")), "read news");
+    }
+
+    #[test]
+    fn those_hear_of_a_command_who_can_run_it() {
+        for entry in ENTRIES {
+            let line = format!("gaceta {}", entry.example(Some("city")));
+            let command = Cli::try_parse_from(line.split(' ')).unwrap().command.unwrap();
+            let is_for_users = matches!(entry.whom, For::Users | For::Admins);
+            // `use` runs at the prompt alone, and is refused elsewhere whoever asks.
+            let is_of_prompt = matches!(command, command::Command::Use { .. });
+            assert!(is_of_prompt || command.facts().needs_session == is_for_users, "{line}");
+            assert_eq!(matches!(command, command::Command::Admin(_)), entry.whom == For::Admins, "{line}");
+        }
     }
 
     #[test]

@@ -295,7 +295,7 @@ impl Prompt {
                 }
             }
             Some(command) => {
-                self.changes_context = matches!(command, Command::Context(_));
+                self.changes_context = command.facts().changes_context;
                 run_command(command, &settings, &output, stop).await;
             }
             None => self.help(&settings, &output, stop).await,

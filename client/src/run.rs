@@ -1,7 +1,7 @@
 //! From arguments to an exit code.
 
-use crate::command::{AdminCommand, Cli, Command};
-use crate::execute::{execute, needs_session};
+use crate::command::{Cli, Command};
+use crate::execute::execute;
 use crate::exit::{self, Failure};
 use crate::names;
 use crate::pager;
@@ -55,11 +55,14 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// One command, of the command line or of the prompt. Shows what comes of it.
 pub async fn run_command(command: Command, settings: &Settings, output: &Output, stop: &Stop) -> u8 {
     let done = async {
-        let session = match needs_session(&command) {
+        let (needs_session, changes_names) = {
+            let facts = command.facts();
+            (facts.needs_session, facts.changes_names)
+        };
+        let session = match needs_session {
             true => Session::open(settings, output)?,
             false => Session::open_anew(settings, output)?,
         };
-        let changes_names = changes_names(&command);
         let outcome = execute(command, &session, stop).await?;
         if changes_names {
             names::expire(settings);
@@ -69,16 +72,6 @@ pub async fn run_command(command: Command, settings: &Settings, output: &Output,
         Ok(code)
     };
     done.await.unwrap_or_else(|failure: Failure| failed(output, &failure))
-}
-
-/// After which completion has to ask again. Logging in is somebody else, whose names are not used anyway.
-fn changes_names(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Subscribe { .. }
-            | Command::Unsubscribe { .. }
-            | Command::Admin(AdminCommand::Area(_) | AdminCommand::User(_))
-    )
 }
 
 fn failed(output: &Output, failure: &Failure) -> u8 {

@@ -20,7 +20,7 @@ mod status;
 mod suggestions;
 pub mod verify;
 
-use crate::command::{AdminCommand, AdminSettings, Command, ContextCommand, SessionsAction};
+use crate::command::{Command, ContextCommand, SessionsAction};
 use crate::complete;
 use crate::exit::Failure;
 use crate::outcome::Outcome;
@@ -30,18 +30,12 @@ use crate::topics;
 use suggestions::Names;
 
 pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {
-    if needs_session(&command) {
+    let facts = command.facts();
+    let (needs_session, stops_itself) = (facts.needs_session, facts.stops_itself);
+    let names = Names::of(&facts);
+    if needs_session {
         session.require_login()?;
     }
-    // These have something to finish when they are stopped.
-    let stops_itself = matches!(
-        command,
-        Command::Read(_)
-            | Command::Follow { .. }
-            | Command::Post(_)
-            | Command::Admin(AdminCommand::Settings(AdminSettings::Watch))
-    );
-    let names = Names::of(&command);
     let outcome = dispatch(command, session, stop);
     let outcome = match stops_itself {
         true => outcome.await,
@@ -54,20 +48,6 @@ pub async fn execute(command: Command, session: &Session, stop: &Stop) -> Result
         Err(failure) => Err(names.suggest(session, failure).await),
         outcome => outcome,
     }
-}
-
-pub fn needs_session(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::Register { .. }
-            | Command::Login { .. }
-            | Command::Use { .. }
-            | Command::Context(_)
-            | Command::Man { .. }
-            | Command::ExitCodes
-            | Command::Environment
-            | Command::Completions { .. }
-    )
 }
 
 async fn dispatch(command: Command, session: &Session, stop: &Stop) -> Result<Outcome, Failure> {

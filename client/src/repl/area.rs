@@ -1,48 +1,70 @@
 //! The area in use: what a line means that names no area.
 
-use crate::command::{Cli, Command};
+use crate::command::{Cli, InUse};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 /// A line's words as a command, with `area` where the line names none. A line that is about another context has no area
 /// in use: the name would mean something else there.
-pub fn parse(mut words: Vec<String>, area: Option<&str>) -> Result<Cli, clap::Error> {
+pub fn parse(words: Vec<String>, area: Option<&str>) -> Result<Cli, clap::Error> {
     let elsewhere = |word: &String| ["--context", "--agents"].iter().any(|flag| word.starts_with(flag));
     let area =
         area.filter(|_| !words.iter().take_while(|word| *word != "--" && *word != "--exec").any(elsewhere));
-    let Some((area, at)) = area.zip(command_at(&words)) else { return parse_words(&words) };
-    match words[at].as_str() {
-        "post" if !says_where(&words[at + 1..]) => {
-            words.splice(at + 1..at + 1, ["--in".into(), area.into()]);
-        }
-        "delete" => {
-            if let Some(article) = words.get_mut(at + 1)
-                && is_number(article.trim_start_matches('#'))
-            {
-                *article = format!("{area}#{}", article.trim_start_matches('#'));
-            }
-        }
-        _ => {}
+    let parsed = parse_words(&words);
+    let Some((area, at)) = area.zip(command_at(&words)) else { return parsed };
+    // Only a line that is understood says what command it is: of others it is tried whether the area is what they lack.
+    let (in_use, names_none) = match &parsed {
+        Ok(cli) => facts(cli),
+        Err(error) => match error.kind() {
+            ErrorKind::MissingRequiredArgument => (in_use(&with(&words, at, &[area])), true),
+            ErrorKind::ValueValidation => (in_use(&with_number(&words, at, area)), true),
+            _ => (InUse::No, true),
+        },
+    };
+    match in_use {
+        InUse::First if names_none => parse_words(&with(&words, at, &[area])),
+        InUse::Flag => parse_words(&with(&words, at, &["--in", area])),
+        InUse::Number if names_none => parse_words(&with_number(&words, at, area)),
+        InUse::No | InUse::First | InUse::Number => parsed,
     }
-    let mut parsed = parse_words(&words);
-    // What must name an area, and flags that need one.
-    let wants_area = ["read", "verify", "subscribe", "unsubscribe"].contains(&words[at].as_str());
-    if wants_area && parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::MissingRequiredArgument) {
-        words.push(area.to_owned()); // no name begins like a flag
-        parsed = parse_words(&words);
-    }
-    let mut cli = parsed?;
-    match &mut cli.command {
-        Some(Command::Read(args)) => fill(&mut args.area, area),
-        Some(Command::Catchup { area: of } | Command::Undo { area: of }) => fill(of, area),
-        Some(Command::Follow { areas, .. }) if areas.is_empty() => areas.push(area.to_owned()),
-        _ => {}
-    }
-    Ok(cli)
 }
 
-fn fill(area: &mut Option<String>, in_use: &str) {
-    area.get_or_insert_with(|| in_use.to_owned());
+/// Whether `#12` after these words is an article of the area in use.
+pub fn takes_number(words: &[String]) -> bool {
+    let mut words = words.to_vec();
+    words.push("AREA#1".into());
+    in_use(&words) == InUse::Number
+}
+
+/// Where the area in use stands, and whether the line names no area.
+fn facts(cli: &Cli) -> (InUse, bool) {
+    cli.command.as_ref().map_or((InUse::No, true), |command| {
+        let facts = command.facts();
+        (facts.in_use, facts.names.is_empty())
+    })
+}
+
+/// The first of it, for a line that may not be understood.
+fn in_use(words: &[String]) -> InUse {
+    parse_words(words).map_or(InUse::No, |cli| facts(&cli).0)
+}
+
+/// The words with `more` right behind the command. No area's name begins like a flag.
+fn with(words: &[String], at: usize, more: &[&str]) -> Vec<String> {
+    let mut words = words.to_vec();
+    words.splice(at + 1..at + 1, more.iter().map(|word| (*word).to_owned()));
+    words
+}
+
+/// The words with the number behind the command as an article of `area`.
+fn with_number(words: &[String], at: usize, area: &str) -> Vec<String> {
+    let mut words = words.to_vec();
+    if let Some(article) = words.get_mut(at + 1)
+        && is_number(article.trim_start_matches('#'))
+    {
+        *article = format!("{area}#{}", article.trim_start_matches('#'));
+    }
+    words
 }
 
 fn parse_words(words: &[String]) -> Result<Cli, clap::Error> {
@@ -63,14 +85,6 @@ fn command_at(words: &[String]) -> Option<usize> {
     (at < words.len()).then_some(at)
 }
 
-/// Whether a `post` says its area, or wants none.
-fn says_where(args: &[String]) -> bool {
-    let flags = args.iter().take_while(|word| *word != "--");
-    flags.into_iter().any(|word| {
-        matches!(word.as_str(), "--in" | "--resume" | "--help" | "-h") || word.starts_with("--in=")
-    })
-}
-
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -78,6 +92,7 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Command;
     use crate::repl::words::split;
 
     fn meant(line: &str) -> String {
@@ -117,5 +132,24 @@ mod tests {
         assert_eq!(meant("delete news#3"), "delete news#3");
         assert_eq!(meant("post --in news Hello"), r#"post Some("news") ["Hello"]"#);
         assert_eq!(meant("read --context work"), "read None all=false limit=100");
+        assert_eq!(meant("post --in news"), r#"post Some("news") []"#);
+        assert_eq!(meant("post --resume"), "post None []");
+    }
+
+    #[test]
+    fn it_stands_before_what_a_line_says_for_itself() {
+        assert_eq!(meant("post"), r#"post Some("city news") []"#);
+        assert_eq!(meant("post --lines -"), r#"post Some("city news") ["-"]"#);
+        assert_eq!(meant("follow --new --exec cat"), r#"follow ["city news"] new=true"#);
+    }
+
+    #[test]
+    fn it_is_no_matter_to_other_commands() {
+        for line in ["admin area rm", "admin article rm 12", "delete", "delete x", "sessions end", "login"] {
+            assert!(parse(split(line).unwrap(), Some("city news")).is_err(), "{line}");
+        }
+        assert!(meant("use").contains("Use { area: None }"), "leaves it");
+        assert!(takes_number(&["delete".into()]) && !takes_number(&["verify".into()]));
+        assert!(!takes_number(&["admin".into(), "article".into(), "rm".into()]));
     }
 }

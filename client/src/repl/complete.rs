@@ -1,5 +1,6 @@
 //! What Tab offers at the prompt: what shells have, with the area in use. And hints: what may follow, dim, beside the line.
 
+use super::area::takes_number;
 use super::words::{Typed, quoted, typed};
 use crate::complete::definition;
 use crate::guide;
@@ -91,7 +92,7 @@ fn candidates(typed: Typed, settings: &Settings, area: Option<&str>) -> Vec<Stri
     let exit = Command::new("exit").about("Leave the prompt");
     let mut definition = definition(settings).subcommand(exit);
     // `delete #1` means an article of the area in use.
-    let of_area = area.filter(|_| typed.words == ["delete"] && typed.last.starts_with('#'));
+    let of_area = area.filter(|_| typed.last.starts_with('#') && takes_number(&typed.words));
     let last = of_area.map_or(typed.last.clone(), |area| format!("{area}{}", typed.last));
     let index = typed.words.len() + 1;
     let words = typed.words.into_iter().chain([last.clone()]);

@@ -1,6 +1,7 @@
 //! The lines that were typed, for the arrow keys: one file for each context, for its owner only. Several prompts add to
 //! it at the same time; whatever is wrong with it, the prompt goes on.
 
+use crate::command::asks_password;
 use crate::service::files;
 use crate::settings::Settings;
 use std::fs::{File, OpenOptions};
@@ -82,11 +83,8 @@ fn is_sound(line: &str) -> bool {
 /// Whether a line may be kept: it does not begin with a blank, and has nothing that could be a secret. No command takes a
 /// password as a word, so where one of those that ask for it was not understood, a word may be it.
 pub fn may_keep(line: &str, words: &[String], understood: bool) -> bool {
-    let first: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
-    let asks_password =
-        matches!(first[..], ["register" | "login" | "passwd", ..] | ["admin", "user", "add" | "passwd", ..]);
     let has_token = line.split(|c: char| !c.is_ascii_hexdigit()).any(|word| Token::from_text(word).is_some());
-    !line.starts_with(char::is_whitespace) && !has_token && (understood || !asks_password)
+    !line.starts_with(char::is_whitespace) && !has_token && (understood || !asks_password(words))
 }
 
 #[cfg(test)]
