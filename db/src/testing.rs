@@ -92,6 +92,13 @@ impl Deref for OwnCluster {
 }
 
 impl OwnCluster {
+    /// An empty database in this cluster: whoever serves first brings its schema.
+    pub async fn empty_database(&self) -> TestDatabase {
+        let (name, admin_dsn) = (next_name(), self.postgres.dsn("postgres"));
+        self.postgres.ensure_database(&name).await.expect("the test's database is created");
+        TestDatabase { dsn: self.postgres.dsn(&name), name, admin_dsn }
+    }
+
     /// A migrated database in this cluster.
     pub async fn database(&self) -> TestDatabase {
         copy_of_template(&self.postgres).await

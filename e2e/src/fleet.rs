@@ -3,7 +3,7 @@
 
 use crate::breaker::{Breaker, PASS, Target};
 use crate::deployment::{agent, node_of};
-use crate::processes::{Process, clean_command};
+use crate::processes::{Process, clean_command, of_release};
 use crate::programs;
 use crate::seed::{self, Chance};
 use crate::service::PASSWORD;
@@ -86,6 +86,8 @@ pub struct Member {
     pub inner: Option<Breaker>,
     pub database: Breaker,
     start: Box<dyn Fn() -> Command + Send + Sync>,
+    /// Of another release: where its programs are.
+    programs: std::sync::Mutex<Option<PathBuf>>,
     process: Mutex<Option<Process>>,
 }
 
@@ -99,6 +101,23 @@ impl Fleet {
         programs::directory(); // before the first wait that is watched
         let cluster = db::testing::own_cluster().await;
         let database = cluster.database().await;
+        Self::start_on(cluster, database, (agents, nodes), seat, None).await
+    }
+
+    /// Of the release whose programs are in this directory, on a database that its first agent brings up.
+    pub async fn start_of(programs: &Path, agents: usize, nodes: usize) -> Self {
+        let cluster = db::testing::own_cluster().await;
+        let database = cluster.empty_database().await;
+        Self::start_on(cluster, database, (agents, nodes), |_| Seat::default(), Some(programs)).await
+    }
+
+    async fn start_on(
+        cluster: OwnCluster,
+        database: TestDatabase,
+        (agents, nodes): (usize, usize),
+        seat: impl Fn(&str) -> Seat,
+        programs: Option<&Path>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let password_file = directory.path().join("admin-password");
         std::fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
@@ -115,12 +134,14 @@ impl Fleet {
         for number in 1..=agents {
             let name = format!("agent {number}");
             let member = fleet.agent(seat(&name), name, password_file.clone()).await;
+            member.be_of(programs);
             member.begin().await;
             fleet.agents.push(member);
         }
         for number in 1..=nodes {
             let name = format!("node {number}");
             let member = fleet.node(seat(&name), name).await;
+            member.be_of(programs);
             member.begin().await;
             fleet.nodes.push(member);
         }
@@ -142,7 +163,17 @@ impl Fleet {
         };
         let advertised = front.address;
         let (start, inner) = (Box::new(start), Some(inner));
-        Member { name, listen, advertised, front, inner, database, start, process: Mutex::default() }
+        Member {
+            name,
+            listen,
+            advertised,
+            front,
+            inner,
+            database,
+            start,
+            programs: Default::default(),
+            process: Mutex::default(),
+        }
     }
 
     async fn node(&self, seat: Seat, name: String) -> Member {
@@ -162,7 +193,17 @@ impl Fleet {
             seat.seated(node)
         };
         let start = Box::new(start);
-        Member { name, listen, advertised, front, inner: None, database, start, process: Mutex::default() }
+        Member {
+            name,
+            listen,
+            advertised,
+            front,
+            inner: None,
+            database,
+            start,
+            programs: Default::default(),
+            process: Mutex::default(),
+        }
     }
 
     async fn to_database(&self, seat: &Seat) -> Breaker {
@@ -234,11 +275,24 @@ impl Fleet {
 }
 
 impl Member {
+    /// From its next start on it is of the release whose programs are in this directory; without any, of this one.
+    pub fn be_of(&self, programs: Option<&Path>) {
+        *self.programs.lock().unwrap() = programs.map(Into::into);
+    }
+
+    fn command(&self) -> Command {
+        let command = (self.start)();
+        match self.programs.lock().unwrap().as_deref() {
+            Some(programs) => of_release(programs, &command),
+            None => command,
+        }
+    }
+
     /// Starts it and waits until it serves.
     pub async fn begin(&self) {
         let mut process = self.process.lock().await;
         for _ in 0..STARTS_MAX {
-            let mut started = Process::start(&self.name, (self.start)());
+            let mut started = Process::start(&self.name, self.command());
             let what = self.name.split(' ').next().unwrap();
             if started.ready_unless_ended(what).await.is_some() {
                 *process = Some(started);
@@ -281,7 +335,7 @@ impl Member {
     }
 
     /// What it logged, if it was started and runs no more.
-    async fn ended_by_itself(&self) -> Option<String> {
+    pub async fn ended_by_itself(&self) -> Option<String> {
         let mut process = self.process.lock().await;
         let process = process.as_mut()?;
         if process.has_ended() { Some(process.log()) } else { None }

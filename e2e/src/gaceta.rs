@@ -1,6 +1,6 @@
 //! Somebody who uses the client as a shell does: one command, one process; and what comes of it.
 
-use crate::processes::{Process, command, event};
+use crate::processes::{Process, command, event, of_release};
 use crate::service::PASSWORD;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -18,6 +18,8 @@ pub struct Gaceta {
     agents: String,
     /// Variables besides.
     variables: Vec<(String, String)>,
+    /// Where the program is, if not where all are.
+    programs: Option<PathBuf>,
 }
 
 /// What a command left.
@@ -39,7 +41,8 @@ impl Gaceta {
     /// With several agents to ask.
     pub fn at_all(agents: &[impl ToString]) -> Self {
         let agents: Vec<_> = agents.iter().map(ToString::to_string).collect();
-        Self { home: Arc::new(tempfile::tempdir().unwrap()), agents: agents.join(","), variables: vec![] }
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        Self { home, agents: agents.join(","), variables: vec![], programs: None }
     }
 
     /// Makes an account and logs in.
@@ -74,6 +77,12 @@ impl Gaceta {
         self
     }
 
+    /// The same person with the client of another release, from the directory that it is in.
+    #[must_use]
+    pub fn of_release(&self, programs: &Path) -> Self {
+        Self { programs: Some(programs.into()), ..self.clone() }
+    }
+
     /// `$XDG_STATE_HOME/gaceta`.
     pub fn state(&self) -> PathBuf {
         self.home.path().join("gaceta")
@@ -102,7 +111,10 @@ impl Gaceta {
         // Nothing of the person who runs the tests.
         command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path().join("config"));
         command.envs(self.variables.iter().cloned());
-        command
+        match &self.programs {
+            Some(programs) => of_release(programs, &command),
+            None => command,
+        }
     }
 
     /// Starts a command that goes on, like `follow`.

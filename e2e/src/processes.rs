@@ -45,6 +45,20 @@ pub fn command(program: &str) -> std::process::Command {
     clean_command(&programs::path(program))
 }
 
+/// The same command of another release: the program of the same name in this directory.
+pub fn of_release(programs: &Path, command: &std::process::Command) -> std::process::Command {
+    let program = Path::new(command.get_program());
+    let mut other = clean_command(&programs.join(program.file_name().unwrap()));
+    other.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
+}
+
 /// Without anything that the environment of this test would tell it, but for what is true of the whole machine.
 pub fn clean_command(program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(program);
