@@ -65,6 +65,7 @@ struct Shared {
     /// For the next connection alone.
     next: Mutex<Option<Plan>>,
     cuts: AtomicUsize,
+    answered: AtomicUsize,
 }
 
 impl Breaker {
@@ -111,6 +112,11 @@ impl Breaker {
     /// How many connections were cut after their bytes.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::SeqCst)
+    }
+
+    /// How many connections brought an answer, or a part of one: as many requests, since each has a connection.
+    pub fn answered(&self) -> usize {
+        self.shared.answered.load(Ordering::SeqCst)
     }
 }
 
@@ -181,8 +187,11 @@ where
     let ended = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = tokio::io::split(&mut server);
-        let forth = pump(from_client, to_server, plan.clone(), |plan| plan.forth);
-        let back = pump(from_server, to_client, plan, |plan| plan.back);
+        let forth = pump(from_client, to_server, plan.clone(), |plan| plan.forth, || {});
+        let answered = || {
+            shared.answered.fetch_add(1, Ordering::SeqCst);
+        };
+        let back = pump(from_server, to_client, plan, |plan| plan.back, answered);
         tokio::try_join!(forth, back)
     };
     match ended {
@@ -196,12 +205,13 @@ where
     }
 }
 
-/// Until the end of what comes, which is told on.
+/// Until the end of what comes, which is told on; `begins` when its first bytes were.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut plan: watch::Receiver<Plan>,
     of: impl Fn(&Plan) -> Way,
+    begins: impl Fn(),
 ) -> Result<(), Over> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut passed = 0;
@@ -240,6 +250,9 @@ async fn pump(
         if !has_lost && to.write_all(&buffer[..bytes]).await.is_err() {
             return Err(Over::Reset);
         }
+        if passed == 0 {
+            begins();
+        }
         passed += bytes as u64;
     }
 }
@@ -248,5 +261,28 @@ async fn pump(
 async fn changed(plan: &mut watch::Receiver<Plan>) {
     if plan.changed().await.is_err() {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_counted_as_answered_once_and_only_where_an_answer_came() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let breaker = Breaker::to(Target::Tcp(listener.local_addr().unwrap())).await;
+        for answer in [&b"first, and more of it"[..], b"", b"second"] {
+            let mut client = TcpStream::connect(breaker.address).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            for bytes in answer.chunks(7) {
+                server.write_all(bytes).await.unwrap();
+            }
+            drop(server);
+            let mut came = vec![];
+            client.read_to_end(&mut came).await.unwrap();
+            assert_eq!(came, answer);
+        }
+        assert_eq!(breaker.answered(), 2);
     }
 }
