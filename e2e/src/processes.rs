@@ -128,6 +128,11 @@ impl Process {
         self.stdout.as_mut().unwrap().recv().await
     }
 
+    /// A line that has come already.
+    pub fn line_if_any(&mut self) -> Option<String> {
+        self.stdout.as_mut().unwrap().try_recv().ok()
+    }
+
     /// The bytes that wait in an unread standard output.
     pub fn unread_bytes(&self) -> u64 {
         rustix::io::ioctl_fionread(self.child.stdout.as_ref().unwrap()).unwrap()

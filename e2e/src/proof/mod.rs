@@ -3,10 +3,12 @@
 //! - [`scenarios`]: killed, paused and rolled servers, and minutes of random faults.
 //! - [`network`]: network namespaces with a firewall, and clocks that are wrong; needs root.
 //! - [`against`]: load on a service that runs elsewhere, while others do something to it.
+//! - [`roll`]: two releases beside each other, replaced one by one.
 //! - [`table`]: what came of it.
 
 pub mod against;
 pub mod network;
+pub mod roll;
 pub mod scenarios;
 pub mod table;
 
@@ -59,6 +61,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "against")]
     pub admin_password_file: Option<PathBuf>,
 
+    /// Roll from another release, whose programs are in this directory, to this one and back, under a load of each
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["minutes", "check", "only", "against"])]
+    pub roll: Option<PathBuf>,
+
     /// With --against: write the history here, whatever came of it
     #[arg(long, value_name = "FILE", requires = "against")]
     pub history: Option<PathBuf>,
@@ -88,6 +94,9 @@ pub async fn run(args: Args, mut tell: impl FnMut(&str), warn: impl FnMut(&str))
         };
         let marks = BufReader::new(tokio::io::stdin());
         return against::run(&against, marks, &mut Told { out: tell, err: warn }).await;
+    }
+    if let Some(old) = &args.roll {
+        return roll::run(old, seed, &mut Told { out: tell, err: warn }).await;
     }
     tell(&format!("seed {seed}"));
     let mut rows: Vec<Row> = vec![];
