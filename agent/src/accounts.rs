@@ -1,7 +1,7 @@
 //! Registering, logging in and out, one's own password and sessions.
 
+use crate::agent::{Agent, FIRST_ADMIN};
 use crate::attempts::guarded;
-use crate::{Agent, FIRST_ADMIN};
 use db::TokenHash;
 use db::names::Name;
 use db::sessions::{Me, Session};

@@ -1,6 +1,6 @@
 //! Areas: the lists that readers see, and their administration.
 
-use crate::Agent;
+use crate::agent::Agent;
 use db::areas::{Area, Change, Details};
 use db::names::Name;
 use db::retention::FOREVER;

@@ -3,7 +3,7 @@
 //! The counters are the database's (`db::attempts`), so that all agents share them. What is told does not depend on whether
 //! the account exists: neither in words nor in time.
 
-use crate::Agent;
+use crate::agent::Agent;
 use db::attempts::{Admission, admit, give_back, succeeded};
 use server::Failure;
 use std::net::IpAddr;

@@ -1,6 +1,7 @@
 //! Nodes and agents as administrators see and steer them.
 
-use crate::{Agent, load};
+use crate::agent::Agent;
+use db::samples::Load;
 use server::{Caller, Failure};
 use wire::{AgentDetails, AgentReply, Leader, NodeDetails, NodeState, ServiceEvent};
 
@@ -103,8 +104,35 @@ pub(crate) fn node_of(node: db::nodes::Details) -> NodeDetails {
         drained_at_us,
         areas: areas.unsigned_abs(),
         settings_version,
-        load: load.map(load::to_wire),
+        load: load.map(load_of),
         load_at_us,
+    }
+}
+
+pub(crate) fn load_of(load: Load) -> wire::Load {
+    let Load {
+        posts_s,
+        reads_s,
+        follows_s,
+        deletes_s,
+        others_s,
+        deliveries_s,
+        followers,
+        connections,
+        queued_posts,
+        memory_bytes,
+    } = load;
+    wire::Load {
+        posts_s,
+        reads_s,
+        follows_s,
+        deletes_s,
+        others_s,
+        deliveries_s,
+        followers,
+        connections,
+        queued_posts,
+        memory_bytes,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every request that an agent answers, and the function that answers it.
 
-use crate::{Agent, accounts, areas, control, load, registry, settings, users};
+use crate::agent::Agent;
+use crate::{accounts, areas, control, load, registry, settings, users};
 use server::{Caller, Failure};
 use std::net::SocketAddr;
 use std::sync::Arc;

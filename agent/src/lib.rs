@@ -1,5 +1,6 @@
 //! The agent: the control plane. Accounts and sessions, areas and users, and which node serves what.
 //!
+//! - [`agent`]: what every handler and task gets.
 //! - [`dispatch`]: every request that an agent answers, one exhaustive match.
 //! - [`accounts`], [`areas`], [`users`]: the handlers, one function for one request.
 //! - [`registry`]: nodes announce themselves, and are handed out to clients.
@@ -16,6 +17,7 @@
 //! An agent keeps nothing that another one would miss: all state is in PostgreSQL.
 
 pub mod accounts;
+pub mod agent;
 pub mod areas;
 pub mod ask;
 pub mod attempts;
@@ -30,6 +32,8 @@ pub mod settings;
 pub mod twins;
 pub mod users;
 
+pub use agent::{Agent, FIRST_ADMIN};
+
 use db::settings::{Live, Runs};
 use db::{Db, Release};
 use passwords::Passwords;
@@ -41,33 +45,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
-use wire::Asker;
 use wire::limits::{AGENT_REQUEST_BYTES_MAX, Limits};
 use wire::serve::Connections;
-
-/// The name of the first administrator.
-pub const FIRST_ADMIN: &str = "admin";
-
-/// What every handler gets.
-pub struct Agent {
-    /// A new one at each start.
-    pub agent_id: Uuid,
-    /// Where it listens, for people to recognise it.
-    pub address: String,
-    pub db: Db,
-    /// The settings.
-    pub live: Live,
-    /// Which release this is.
-    pub release: Release,
-    pub service_id: Uuid,
-    pub passwords: Passwords,
-    pub twins: twins::Twins,
-    /// Asks nodes, and remembers which protocol version each speaks.
-    pub asker: Arc<Asker>,
-    pub serves_since: Instant,
-    /// Cancelled when this agent is told to stop.
-    pub stopping: CancellationToken,
-}
 
 /// What may differ between installations and tests.
 pub struct Config {

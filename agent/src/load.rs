@@ -1,8 +1,8 @@
 //! How much the nodes do, over time, as administrators see it. The leader writes it (`leader/sampling.rs`).
 
-use crate::Agent;
-use crate::control::node_of;
-use db::samples::{self, Load, Sample};
+use crate::agent::Agent;
+use crate::control::{load_of, node_of};
+use db::samples::{self, Sample};
 use server::{Caller, Failure};
 use wire::{AgentReply, LoadSample};
 
@@ -23,33 +23,6 @@ pub async fn load(agent: &Agent, caller: &Caller, request: wire::LoadList) -> Re
 
 fn sample_of(sample: Sample) -> LoadSample {
     let Sample { at_us, epoch, nodes, sum, mean } = sample;
-    let (nodes, sum, mean) = (nodes.unsigned_abs(), to_wire(sum), to_wire(mean));
+    let (nodes, sum, mean) = (nodes.unsigned_abs(), load_of(sum), load_of(mean));
     LoadSample { at_us, epoch, nodes, sum, mean }
-}
-
-pub(crate) fn to_wire(load: Load) -> wire::Load {
-    let Load {
-        posts_s,
-        reads_s,
-        follows_s,
-        deletes_s,
-        others_s,
-        deliveries_s,
-        followers,
-        connections,
-        queued_posts,
-        memory_bytes,
-    } = load;
-    wire::Load {
-        posts_s,
-        reads_s,
-        follows_s,
-        deletes_s,
-        others_s,
-        deliveries_s,
-        followers,
-        connections,
-        queued_posts,
-        memory_bytes,
-    }
 }

@@ -1,6 +1,6 @@
 //! This agent's own row: written each second, taken away when it stops. By it the others know that they are not alone.
 
-use crate::Agent;
+use crate::agent::Agent;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Nodes as clients and nodes themselves meet them: they announce themselves, and are handed out to clients.
 
-use crate::Agent;
+use crate::agent::Agent;
 use crate::ask::ask;
 use crate::leader::placement;
 use db::nodes::Node;

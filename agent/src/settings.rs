@@ -1,6 +1,6 @@
 //! Settings: listed, changed, watched. Every process applies them by itself (`db::settings::live`).
 
-use crate::Agent;
+use crate::agent::Agent;
 use db::settings::{self, Change};
 use server::{Caller, Failure};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Other people's accounts and the audit trail: for administrators, which each statement checks itself.
 
-use crate::Agent;
 use crate::accounts::{role_of, summaries};
+use crate::agent::Agent;
 use crate::attempts::guarded;
 use db::audit::Entry;
 use db::names::Name;

@@ -1,10 +1,10 @@
 //! The rounds of the leader: every node is asked how it is; its state, and which areas it serves, follow from that.
 
-use crate::Agent;
+use crate::agent::Agent;
 use crate::ask::ask;
-use crate::leader::election::{Ending, is_over, ms};
 use crate::leader::placement::{self, Candidate};
 use crate::leader::suspicion::Memory;
+use crate::leader::term::{Ending, is_over, ms};
 use crate::leader::weights::{Busy, Weights};
 use db::Db;
 use db::leader::Term;

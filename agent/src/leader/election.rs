@@ -1,7 +1,8 @@
 //! The election: every agent stands for it, one leads for a term. What a leader does runs as tasks of its term and ends with it;
 //! each of its writes is fenced by the lease all the same, since a process that is paused ends nothing (I7).
 
-use crate::Agent;
+use crate::agent::Agent;
+use crate::leader::term::{Ending, ms};
 use crate::leader::{checks, retention, sampling, upkeep};
 use db::Db;
 use db::leader::{Reason, Term};
@@ -20,19 +21,6 @@ const RENEWAL_RETRY_MS: u64 = 200;
 const DOUBTS_REST_MS: u64 = 30_000;
 /// How long handing on may take; without an answer the lease ends by itself.
 const RELEASE_WAIT_MS: u64 = 1_000;
-
-/// How a term ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// This agent stops.
-    Stopped,
-    /// Another one leads, or may lead by now.
-    Lost,
-    /// Perhaps this agent is the one that is cut off.
-    Doubts,
-    /// A task of the term panicked.
-    Failed,
-}
 
 /// The connections of a leader, one for each kind of work, so that none waits behind requests or behind what is less urgent.
 /// With those for requests an agent has ten at the most.
@@ -165,28 +153,9 @@ fn not_handed_on(term: Term, error: &str) {
     tracing::warn!(epoch = term.epoch, error, "the lease was not handed on: it ends by itself");
 }
 
-/// What a task of a term makes of a failed step: only a lost lease ends the term, all else is tried again.
-pub fn is_over(result: db::Result<()>, what: &str) -> bool {
-    match result {
-        Ok(()) => false,
-        Err(db::Error::LeaseLost) => {
-            tracing::warn!(what, "a write was refused: another agent leads");
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, what, "not done: tried again");
-            false
-        }
-    }
-}
-
 /// The retention of articles as a task of a term, which ends it by being dropped.
 async fn expire(agent: Arc<Agent>, db: Db, term: Term) -> Ending {
     let limits = || agent.live.settings().into();
     retention::keep(db, term, limits).await;
     Ending::Lost
-}
-
-pub fn ms(milliseconds: i64) -> Duration {
-    Duration::from_millis(milliseconds.unsigned_abs())
 }

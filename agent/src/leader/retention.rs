@@ -1,7 +1,7 @@
 //! What the leader does about what is old: lets the beginnings of areas expire, takes the bodies of what has expired, and
 //! purges areas that were removed long ago. In small steps with pauses, so that neither posts nor the database notice.
 
-use crate::leader::election::is_over;
+use crate::leader::term::is_over;
 use db::leader::Term;
 use db::retention::{self, Due, LOOK_AREAS_MAX, Limits, Step};
 use db::{Db, Result};

@@ -1,8 +1,8 @@
 //! Samples of the load: what the live nodes reported in the last round, and their sum, written now and then.
 
-use crate::Agent;
+use crate::agent::Agent;
 use crate::leader::checks::{self, Reports};
-use crate::leader::election::{Ending, is_over};
+use crate::leader::term::{Ending, is_over};
 use db::Db;
 use db::leader::Term;
 use db::samples::{self, Load};

@@ -1,7 +1,7 @@
 //! What the leader clears away: nodes and agents that were lost, sessions that ended long ago, old events.
 
-use crate::Agent;
-use crate::leader::election::{Ending, is_over};
+use crate::agent::Agent;
+use crate::leader::term::{Ending, is_over};
 use db::Db;
 use db::leader::Term;
 use std::sync::Arc;
