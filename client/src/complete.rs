@@ -2,11 +2,13 @@
 //! definition of them, [`Completes`] at an argument says which names it takes.
 
 use crate::command::Cli;
+use crate::command::completes::Completes;
 use crate::context::Context;
 use crate::names;
 use crate::render;
-use crate::settings::{Settings, parse_context};
+use crate::settings::Settings;
 use crate::values::name_key;
+use crate::values::parse_context;
 use clap::{Command, CommandFactory};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -25,22 +27,6 @@ const ARTICLES_MAX: usize = 20;
 const WORDS_CHARS_MAX: usize = 40;
 
 const SHELLS: Shells<'static> = Shells(&[&QuotingBash, &Elvish, &Fish, &QuotingPowershell, &Zsh]);
-
-/// Which names an argument takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completes {
-    Areas,
-    SubscribedAreas,
-    /// `AREA#SEQ`, of one's own articles.
-    OwnArticles,
-    Articles,
-    Users,
-    Nodes,
-    Settings,
-    Contexts,
-}
-
-impl clap::builder::ArgExt for Completes {}
 
 /// The definition of all commands, whose arguments know the names of the context of `settings`.
 pub fn definition(settings: &Settings) -> Command {

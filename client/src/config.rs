@@ -10,8 +10,7 @@
 
 use crate::exit::Failure;
 use crate::service::files;
-use crate::settings::parse_context;
-use crate::values::parse_address;
+use crate::values::{parse_address, parse_context};
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 
 use crate::service::files;
 use crate::service::session::Identity;
-use crate::settings::{Settings, parse_context};
+use crate::settings::Settings;
+use crate::values::parse_context;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

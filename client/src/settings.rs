@@ -3,7 +3,7 @@
 use crate::command::GlobalArgs;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::values::parse_address;
+use crate::values::{parse_address, parse_context};
 use anyhow::Context as _;
 use etcetera::BaseStrategy;
 use std::path::PathBuf;
@@ -15,9 +15,6 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Where standalone listens.
 pub const AGENT_DEFAULT: &str = "127.0.0.1:8000";
 pub const CONTEXT_DEFAULT: &str = "default";
-/// A context is a file name.
-const CONTEXT_CHARS_MAX: usize = 64;
-
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The only agents that are tried. `None`: those of the config's context, else those that the session was made
@@ -120,33 +117,6 @@ impl Settings {
     }
 }
 
-/// The name of a context becomes a file name: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
-pub fn parse_context(name: &str) -> Result<String, String> {
-    let right = name.chars().count() <= CONTEXT_CHARS_MAX
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if right {
-        Ok(name.to_owned())
-    } else {
-        Err("a context's name has up to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit".into())
-    }
-}
-
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_context_is_a_harmless_file_name() {
-        for right in ["default", "work-2", "a.b_c"] {
-            assert_eq!(parse_context(right), Ok(right.to_owned()));
-        }
-        for wrong in ["", "..", ".hidden", "a/b", "-x", "a b", &"x".repeat(65)] {
-            assert!(parse_context(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,8 +1,11 @@
-//! Values that people type: durations, addresses, the number of an article.
+//! Values that people type: durations, addresses, contexts, the number of an article.
 
 use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use wire::{Keep, Seq};
+
+/// A context is a file name.
+const CONTEXT_CHARS_MAX: usize = 64;
 
 /// Names that differ only in case, or in how their accents are composed, are the same name to the service: the same key.
 pub fn name_key(name: &str) -> String {
@@ -104,6 +107,18 @@ pub fn parse_address(text: &str) -> Result<String, String> {
     if right { Ok(text.to_owned()) } else { Err(format!("{text:?} is not HOST:PORT, like 127.0.0.1:8000")) }
 }
 
+/// The name of a context becomes a file name: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+pub fn parse_context(name: &str) -> Result<String, String> {
+    let right = name.chars().count() <= CONTEXT_CHARS_MAX
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if right {
+        Ok(name.to_owned())
+    } else {
+        Err("a context's name has up to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit".into())
+    }
+}
+
 /// One article: `AREA#SEQ`. Area names hold no `#`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArticleRef {
@@ -171,6 +186,16 @@ mod tests {
         }
         for wrong in ["", "host", ":8000", "host:", "host:0", "host:70000"] {
             assert!(parse_address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_context_is_a_harmless_file_name() {
+        for right in ["default", "work-2", "a.b_c"] {
+            assert_eq!(parse_context(right), Ok(right.to_owned()));
+        }
+        for wrong in ["", "..", ".hidden", "a/b", "-x", "a b", &"x".repeat(65)] {
+            assert!(parse_context(wrong).is_err(), "{wrong}");
         }
     }
 

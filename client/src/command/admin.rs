@@ -1,7 +1,8 @@
 //! The commands of administrators.
 
-use super::{AdminSettings, PasswordArgs};
-use crate::complete::Completes;
+use super::args::PasswordArgs;
+use super::completes::Completes;
+use super::settings::AdminSettings;
 use crate::values::{ArticleRef, parse_article, parse_keep_count, parse_keep_for, parse_span};
 use clap::{Args, Subcommand, ValueEnum};
 use std::time::Duration;

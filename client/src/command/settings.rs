@@ -1,6 +1,6 @@
 //! The commands for the settings of the service.
 
-use crate::complete::Completes;
+use super::completes::Completes;
 use clap::Subcommand;
 
 #[derive(Debug, Clone, Subcommand)]

@@ -3,7 +3,7 @@
 use super::admin::user_list;
 use super::areas::areas;
 use super::service_settings;
-use crate::command::Facts;
+use crate::command::facts::Facts;
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::suggest::did_you_mean;

@@ -1,6 +1,7 @@
 //! The area in use: what a line means that names no area.
 
-use crate::command::{Cli, InUse};
+use crate::command::Cli;
+use crate::command::facts::InUse;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 

@@ -1,7 +1,7 @@
 //! The lines that were typed, for the arrow keys: one file for each context, for its owner only. Several prompts add to
 //! it at the same time; whatever is wrong with it, the prompt goes on.
 
-use crate::command::asks_password;
+use crate::command::facts::asks_password;
 use crate::service::files;
 use crate::settings::Settings;
 use std::fs::{File, OpenOptions};
