@@ -4,7 +4,7 @@
 use crate::command::Cli;
 use crate::command::completes::Completes;
 use crate::context::Context;
-use crate::names;
+use crate::names::{AreaName, asking};
 use crate::render;
 use crate::settings::Settings;
 use crate::values::name_key;
@@ -49,15 +49,15 @@ impl Completes {
     fn candidates(self, beginning: &str, settings: &Settings) -> Vec<CompletionCandidate> {
         let key = name_key(beginning);
         let begins = |name: &String| name_key(name).starts_with(&key) && render::line(name) == *name;
-        let areas = |wanted: fn(&names::AreaName) -> bool| {
-            names::areas(settings).into_iter().filter(wanted).map(|area| area.name)
+        let areas = |wanted: fn(&AreaName) -> bool| {
+            asking::areas(settings).into_iter().filter(wanted).map(|area| area.name)
         };
         let names: Vec<String> = match self {
             Self::Areas => areas(|_| true).collect(),
             Self::SubscribedAreas => areas(|area| area.subscribed).collect(),
-            Self::Users => names::users(settings),
-            Self::Nodes => names::nodes(settings),
-            Self::Settings => names::service_settings(settings),
+            Self::Users => asking::users(settings),
+            Self::Nodes => asking::nodes(settings),
+            Self::Settings => asking::service_settings(settings),
             Self::Contexts => contexts(settings),
             Self::OwnArticles | Self::Articles => match beginning.rsplit_once('#') {
                 Some((area, number)) => return self.articles(area, number, settings),
@@ -68,7 +68,7 @@ impl Completes {
     }
 
     fn articles(self, area: &str, number: &str, settings: &Settings) -> Vec<CompletionCandidate> {
-        let Some((articles, me)) = names::articles(settings, area) else { return Vec::new() };
+        let Some((articles, me)) = asking::articles(settings, area) else { return Vec::new() };
         let wanted = |article: &Article| {
             (self == Self::Articles || article.author == me) && article.seq.to_string().starts_with(number)
         };
