@@ -1,7 +1,6 @@
 //! What goes wrong, as the client sees it, and the one place that maps it to exit codes and to the codes of JSON.
 
 use crate::service;
-use crate::stop::Signal;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -49,6 +48,15 @@ pub enum Kind {
     Interrupted(Signal),
     /// Nobody reads our output any more. Not worth a word.
     OutputClosed,
+}
+
+/// What told us to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C, SIGINT
+    Interrupt,
+    /// SIGTERM, or the terminal is gone
+    Terminate,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

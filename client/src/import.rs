@@ -1,6 +1,6 @@
 //! A file of settings: `name = "value"`, a line each, in TOML; what `admin settings export` prints and `import` reads.
 
-use crate::terminal::detached;
+use crate::child::detached;
 use std::fs::File;
 use std::io::{self, Read};
 use toml_edit::{Document, Item, Value};

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return gaceta::run::failed_start(&error.into()),
     };
-    let code = runtime.block_on(gaceta::run::main(args));
+    let code = runtime.block_on(gaceta::run::command_line::main(args));
     // Nobody waits for a thread that still reads a terminal or a pipe.
     runtime.shutdown_background();
     code

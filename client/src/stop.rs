@@ -1,19 +1,11 @@
 //! "Stop now", from Ctrl-C, SIGTERM, a closed terminal, or from the host of a prompt, told to whatever command is running.
 
-use crate::exit::{Failure, Kind};
+use crate::exit::{Failure, Kind, Signal};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// Ctrl-C, SIGINT
-    Interrupt,
-    /// SIGTERM, or the terminal is gone
-    Terminate,
-}
 
 /// A flag that can be raised once and awaited by many.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@
 //! at once, and no forgotten thread takes the next line away from the prompt. Line editing and Ctrl-C stay the
 //! kernel's; whatever was changed is changed back when the question is dropped.
 
+use crate::child::detached;
 use crate::exit::{Failure, Kind};
 use crate::render::Output;
 use crate::settings::Settings;
@@ -346,18 +347,6 @@ impl Drop for Modes {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.termios);
     }
-}
-
-/// Runs what may block for ever on a thread that nobody waits for: neither a cancelled command nor the end of the
-/// process.
-pub async fn detached<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (done, result) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("terminal".into()).spawn(move || {
-        let _ = done.send(work());
-    })?;
-    result.await.unwrap_or_else(|_| Err(io::Error::other("the thread that did this has failed")))
 }
 
 #[cfg(test)]

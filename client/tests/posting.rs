@@ -4,7 +4,8 @@
 mod fake;
 
 use fake::{AREA, Articles, Fake, Person, nobody};
-use gaceta::stop::{Signal, Stop};
+use gaceta::exit::Signal;
+use gaceta::stop::Stop;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;

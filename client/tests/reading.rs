@@ -4,7 +4,8 @@
 mod fake;
 
 use fake::{AREA, Fake, Person};
-use gaceta::stop::{Signal, Stop};
+use gaceta::exit::Signal;
+use gaceta::stop::Stop;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;

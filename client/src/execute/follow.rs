@@ -6,7 +6,7 @@
 
 use super::areas::subscriptions;
 use super::exec::{Exec, Ran};
-use super::reading::{joined_to, mark};
+use super::reading::steps::{joined_to, mark};
 use crate::exit::Failure;
 use crate::outcome::{Expired, Item, Outcome, items};
 use crate::pager;

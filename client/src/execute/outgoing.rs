@@ -2,6 +2,7 @@
 
 use super::delivery::refuses;
 use super::lines::{self, Form};
+use crate::child::detached;
 use crate::command::PostArgs;
 use crate::drafts::{self, Draft};
 use crate::editor::Editor;
@@ -80,7 +81,7 @@ async fn stdin(session: &Session, is_typed: bool, bytes_max: usize) -> Result<Ve
 
 async fn read_file(path: &str, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let file = path.to_owned();
-    let read = terminal::detached(move || {
+    let read = detached(move || {
         let mut bytes = Vec::new();
         File::open(file)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
     });

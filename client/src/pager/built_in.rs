@@ -1,7 +1,7 @@
 //! Our own pager: prints on as a terminal does, a screenful at a time, with one line at the bottom that says which keys
 //! there are. What was read stays above, also after leaving.
 
-use super::{Going, Piece};
+use super::piece::{Going, Piece};
 use crate::exit::Failure;
 use crate::render::{self, Output, bold, cut};
 use crate::terminal::{Key, Keys, Typing};

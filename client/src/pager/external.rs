@@ -1,6 +1,6 @@
 //! Another pager: a program that is given the text on its standard input, without a shell in between.
 
-use super::{Going, Piece};
+use super::piece::{Going, Piece};
 use crate::exit::{Failure, Kind};
 use crate::render::{self, Output, Style};
 use crate::terminal::Modes;

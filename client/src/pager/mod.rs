@@ -6,12 +6,15 @@
 
 mod built_in;
 mod external;
+mod piece;
 
 pub use built_in::{Bottom, Screenful, typing, window};
+pub use piece::{Going, Piece};
+
 use external::External;
 
 use crate::exit::Failure;
-use crate::outcome::{Item, Outcome};
+use crate::outcome::Outcome;
 use crate::render::{self, Output, Style};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -21,20 +24,6 @@ use tokio::time::timeout;
 /// What has just been written is as good as shown: whoever read it and then stops us must not see it again. A pipe that
 /// nobody reads must not keep anybody from leaving.
 const SHOWN_WAIT: Duration = Duration::from_millis(200);
-
-/// Something that is shown as a whole or not.
-#[derive(Debug, Clone)]
-pub enum Piece {
-    Item { area: String, item: Item, unread: bool },
-    Text(String),
-}
-
-/// Whether the person wants to see more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Going {
-    On,
-    Enough,
-}
 
 pub enum Pager {
     BuiltIn(Box<Screenful>),
@@ -148,15 +137,6 @@ pub async fn show_at_once(output: &Output, told: Outcome, stop: &Stop) -> Result
 fn is_taller(text: &str, style: Style) -> bool {
     let Some((height, columns)) = render::window() else { return false };
     render::rows(text, style.terminal.unwrap_or(columns)).len() >= height
-}
-
-impl Piece {
-    fn text(&self, style: Style) -> String {
-        match self {
-            Self::Item { area, item, unread } => render::item_text(area, item, *unread, style),
-            Self::Text(text) => text.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -20,11 +20,11 @@ pub use progress::Progress;
 pub use prompt::{Announcement, PromptLine};
 pub use sanitise::{block, columns, line};
 
+use crate::child::detached;
+use crate::exit::Signal;
 use crate::exit::{Failure, Kind};
 use crate::guide::Entry;
 use crate::outcome::Outcome;
-use crate::stop::Signal;
-use crate::terminal::detached;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,7 +8,7 @@ mod sheet;
 
 use crate::command::PostArgs;
 use crate::execute::areas::{has_news, subscriptions};
-use crate::execute::reading::{is_over, joined_to, mark_area, move_cursor, note_over, page, reading};
+use crate::execute::reading::steps::{is_over, joined_to, mark_area, move_cursor, note_over, page, reading};
 use crate::execute::{lines, posting};
 use crate::exit::{Failure, Kind};
 use crate::outcome::{Expired, Item, Outcome};

@@ -1,6 +1,6 @@
 //! `read AREA` for a person at a terminal: page by page, and only what was wholly on the screen is marked as read.
 
-use super::{joined_to, mark_area, page, place, reading};
+use super::steps::{joined_to, mark_area, page, place, reading};
 use crate::command::ReadArgs;
 use crate::execute::lines;
 use crate::exit::{Failure, Kind};
@@ -183,7 +183,7 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::page;
+    use super::super::steps::tests::page;
     use super::*;
 
     #[test]
