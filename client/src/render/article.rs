@@ -5,7 +5,7 @@
 
 use super::layout::{body, cut, when};
 use super::sanitise::{self, columns};
-use super::{Style, bold, dim};
+use super::style::{Style, bold, dim};
 use crate::outcome::Item;
 use wire::Article;
 

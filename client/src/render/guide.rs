@@ -1,7 +1,8 @@
 //! The page of `help` at the prompt: what somebody may do, a line each.
 
 use super::layout::cut;
-use super::{Style, sanitise};
+use super::sanitise;
+use super::style::Style;
 use crate::guide::{ADMINISTRATION, Entry};
 
 /// The widest of each column on 80, with a blank between them: the test of the page holds it.

@@ -50,13 +50,16 @@
 //!
 //! Codes besides the service's: `usage`, `local` (files, terminal), `interrupted`.
 
+mod detail;
 mod servers;
 mod settings;
 
 use super::layout::rfc3339;
-use super::{Shown, sanitise};
+use super::sanitise;
+use super::style::Shown;
 use crate::exit::Failure;
 use crate::outcome::{Item, Outcome, Reading};
+use detail::object;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::{Serializer, Value, json};
@@ -158,11 +161,6 @@ fn value(outcome: &Outcome) -> Value {
         Outcome::AgentList { agents, leader, events } => servers::agent_list(agents, leader.as_ref(), events),
         Outcome::Load { samples, nodes, .. } => servers::load(samples, nodes),
     }
-}
-
-/// JSON that came as text.
-fn object(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 fn list_or_one(mut values: impl Iterator<Item = Value>, one: bool) -> Value {

@@ -1,7 +1,7 @@
 //! Columns, lines that fit, and times that people read.
 
-use super::Style;
 use super::sanitise::{self, char_columns, columns};
+use super::style::Style;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -1,7 +1,7 @@
 //! How far a long command is: one line on standard error, written over again and again, and gone before anything else
 //! is said. Only where a person looks at it.
 
-use super::Output;
+use super::output::Output;
 use std::time::{Duration, Instant};
 
 /// What is done by then needs no word.
@@ -55,7 +55,7 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::Style;
+    use crate::render::style::Style;
     use std::sync::{Arc, Mutex};
 
     fn shown(style: Style, rewrites: bool, work: impl FnOnce(&Output, &mut Progress)) -> String {

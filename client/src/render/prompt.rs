@@ -1,7 +1,8 @@
 //! What stands before a line that is being typed, and news above it.
 
 use super::layout::cut;
-use super::{Style, sanitise};
+use super::sanitise;
+use super::style::Style;
 use wire::Seq;
 
 /// Columns of a name in the prompt: with two of them there is still room to type on 80.

@@ -1,7 +1,7 @@
 //! Agents and nodes for administrators: tables, and how much they did over time as lines of small bars.
 
 use super::layout::{moment, table};
-use super::{Shown, Style};
+use super::style::{Shown, Style};
 use crate::values::duration_text;
 use serde_json::Value;
 use std::time::Duration;

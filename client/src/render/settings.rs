@@ -1,7 +1,8 @@
 //! The settings of the service, as text.
 
 use super::layout::table;
-use super::{Shown, Style, sanitise};
+use super::sanitise;
+use super::style::{Shown, Style};
 use crate::outcome::SettingMoved;
 use wire::{ServerSettings, SettingDetails};
 

@@ -1,7 +1,8 @@
 //! How the service is, a line for each server.
 
 use super::layout::table;
-use super::{Shown, Style, sanitise};
+use super::sanitise;
+use super::style::{Shown, Style};
 use crate::outcome::{Probe, Status};
 
 /// Clocks that differ by less are nobody's business.

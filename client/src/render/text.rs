@@ -2,7 +2,8 @@
 
 use super::article::item_text;
 use super::layout::{cut, moment, table};
-use super::{Shown, Style, sanitise, servers, settings};
+use super::style::{Shown, Style};
+use super::{sanitise, servers, settings};
 use crate::exit::Failure;
 use crate::outcome::{ContextSummary, Expired, Item, Moved, Outcome, PostedArticle, Reading, Verification};
 use crate::service::outbox::OutboxPost;

@@ -1,6 +1,7 @@
 //! The forms of agents, nodes and their load; the table in [`super`] tells of them.
 
-use super::{object, rfc3339};
+use super::detail::object;
+use crate::render::layout::rfc3339;
 use serde_json::{Value, json};
 use wire::{AgentDetails, Leader, Load, LoadSample, NodeDetails, ServiceEvent};
 

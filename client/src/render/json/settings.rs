@@ -1,7 +1,7 @@
 //! The settings of the service, as JSON.
 
 use crate::outcome::SettingMoved;
-use crate::render::rfc3339;
+use crate::render::layout::rfc3339;
 use serde_json::{Map, Value, json};
 use wire::{ServerSettings, SettingDetails};
 
