@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //! - [`command`]: ONE definition of every command, for the command line and for the prompt.
-//! - [`run`]: from arguments to an exit code.
+//! - [`run`]: from arguments, or a line of the prompt, to an exit code.
 //! - [`execute`]: what each command does, a file for each noun; it returns data and prints nothing.
 //! - [`session`]: what each command gets. [`service`]: what speaks to the service, and knows no command, no screen and no
 //!   terminal: agents, then nodes, retries, long polls, and posts that are saved before they are sent.
