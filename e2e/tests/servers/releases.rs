@@ -1,5 +1,6 @@
 //! `service.release_min`: a server of an older release does not start, and one that runs drains and ends, while newer ones beside
 //! it serve on.
+#![allow(clippy::unwrap_used)]
 
 use db::Release;
 use gaceta_e2e::deployment::{Deployment, Server, agent, node, node_of};
