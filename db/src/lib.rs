@@ -9,7 +9,7 @@
 //! - [`leader`]: the lease, and the fence that every write of a leader passes.
 //! - [`trouble`]: how the log tells what many meet at once.
 //! - [`listen`]: notifications, on a connection of its own.
-//! - [`migrate`]: bringing the schema up, under a lock; [`release`]: which releases may serve it.
+//! - [`migrate`]: bringing the schema up, under a lock; [`sql_set`] (`sql/`): the functions and views in it; [`release`]: which releases may serve it.
 //! - [`private`]: a PostgreSQL of our own, for standalone and for tests.
 //!
 //! Every statement that changes something or delivers articles asks for the session itself (`live_sessions`), so that a
@@ -40,6 +40,7 @@ mod rows;
 pub mod samples;
 pub mod sessions;
 pub mod settings;
+pub mod sql_set;
 pub mod subscriptions;
 #[cfg(feature = "testing")]
 pub mod testing;

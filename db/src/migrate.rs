@@ -1,6 +1,7 @@
-//! Brings the schema up. Agents migrate, under a lock, since several start at once; nodes wait.
+//! Brings the schema up: the migrations, then the functions and views. Agents do it, under a lock, since several start at once; nodes wait.
 
 use crate::pool::{Connected, connect};
+use crate::sql_set::{SQL_SET, SqlSet};
 use crate::{Db, Error, Result};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ mod embedded {
 }
 
 /// The version that this release needs: the number of its last migration.
-pub const SCHEMA_VERSION: i32 = 5;
+pub const SCHEMA_VERSION: i32 = 6;
 /// "Gaceta" on a telephone's keys; refinery takes no lock of its own.
 const LOCK_ID: i64 = 422_382;
 /// How long an agent waits for another one that migrates: no migration of ours takes longer by far.
@@ -30,7 +31,7 @@ pub async fn migrate(database_url: &str) -> Result<()> {
 pub async fn migrate_within(database_url: &str, wait: Duration) -> Result<()> {
     let (mut client, connection) = connect_once_started(database_url, wait).await?;
     let driver = tokio::spawn(connection);
-    let result = migrate_with(&mut client).await;
+    let result = migrate_with(&mut client, &SqlSet::this()).await;
     drop(client); // ends the connection, and with it the lock
     let _ = driver.await;
     result
@@ -72,7 +73,18 @@ pub async fn migrate_to(database_url: &str, version: i32) -> Result<()> {
     migrated.map(drop).map_err(|e| Error::Unexpected(e.to_string()))
 }
 
-async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
+/// The same with other functions and views than this release's: what an agent of another release does.
+#[cfg(feature = "testing")]
+pub async fn migrate_with_set(database_url: &str, set: &SqlSet) -> Result<()> {
+    let (mut client, connection) = connect(database_url).await?;
+    let driver = tokio::spawn(connection);
+    let result = migrate_with(&mut client, set).await;
+    drop(client);
+    let _ = driver.await;
+    result
+}
+
+async fn migrate_with(client: &mut tokio_postgres::Client, set: &SqlSet) -> Result<()> {
     let encoding: String = client.query_one("select current_setting('server_encoding')", &[]).await?.get(0);
     if encoding != "UTF8" {
         return Err(Error::Invalid(format!(
@@ -89,6 +101,9 @@ async fn migrate_with(client: &mut tokio_postgres::Client) -> Result<()> {
     for applied in report.applied_migrations() {
         tracing::info!(version = applied.version(), name = applied.name(), "migration applied");
     }
+    if set.apply(client).await? {
+        tracing::info!(sql_set = set.number, "functions and views applied");
+    }
     Ok(())
 }
 
@@ -100,20 +115,26 @@ pub async fn wait_for_schema(db: &Db, wait: Duration) -> Result<()> {
     drop((client, connection));
     let mut told = false;
     loop {
-        let found = schema_version(db).await;
-        if let Ok(found @ ..SCHEMA_VERSION) = found
-            && !told
-        {
-            tracing::info!(found, needed = SCHEMA_VERSION, "waiting for an agent to bring the schema up");
-            told = true;
-        }
-        if matches!(found, Ok(version) if version >= SCHEMA_VERSION) {
-            return Ok(());
+        let found = schema(db).await;
+        match found {
+            Ok((version, set)) if version >= SCHEMA_VERSION && set >= SQL_SET => return Ok(()),
+            Ok((version, set)) if !told => {
+                tracing::info!(
+                    schema = version,
+                    schema_needed = SCHEMA_VERSION,
+                    sql_set = set,
+                    sql_set_needed = SQL_SET,
+                    "waiting for an agent to bring the schema up"
+                );
+                told = true;
+            }
+            _ => {}
         }
         if tokio::time::Instant::now() > deadline {
             return Err(match found {
-                Ok(version) => Error::Unavailable(format!(
-                    "the schema has version {version}, this release needs {SCHEMA_VERSION}: start an agent of it first"
+                Ok((version, set)) => Error::Unavailable(format!(
+                    "the schema has version {version} and SQL set {set}, this release needs {SCHEMA_VERSION} and \
+                     {SQL_SET}: start an agent of it first"
                 )),
                 Err(error) => error,
             });
@@ -122,11 +143,16 @@ pub async fn wait_for_schema(db: &Db, wait: Duration) -> Result<()> {
     }
 }
 
-async fn schema_version(db: &Db) -> Result<i32> {
+/// The last migration, and the set of functions and views: 0 where there is none yet.
+async fn schema(db: &Db) -> Result<(i32, i32)> {
     let there = db.query_one("select to_regclass('refinery_schema_history') is not null", &[]).await?;
     if !there.get::<_, bool>(0) {
-        return Ok(0);
+        return Ok((0, 0));
     }
     let row = db.query_one("select coalesce(max(version), 0) from refinery_schema_history", &[]).await?;
-    Ok(row.get(0))
+    let version = row.get(0);
+    if version < SCHEMA_VERSION {
+        return Ok((version, 0)); // perhaps without the column
+    }
+    Ok((version, db.query_one("select sql_set from service", &[]).await?.get(0)))
 }

@@ -53,6 +53,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         schema = db::migrate::SCHEMA_VERSION,
+        sql_set = db::sql_set::SQL_SET,
         listen = %listener.local_addr()?,
         advertise = args.advertise,
         agents = args.agents.join(","),
