@@ -65,6 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["minutes", "check", "only", "against"])]
     pub roll: Option<PathBuf>,
 
+    /// With --roll: what `gaceta --json subscriptions` of this release shows above 0 where its own agents serve, and as 0 else
+    #[arg(long, value_name = "KEY", requires = "roll")]
+    pub shows: Option<String>,
+
     /// With --against: write the history here, whatever came of it
     #[arg(long, value_name = "FILE", requires = "against")]
     pub history: Option<PathBuf>,
@@ -96,7 +100,7 @@ pub async fn run(args: Args, mut tell: impl FnMut(&str), warn: impl FnMut(&str))
         return against::run(&against, marks, &mut Told { out: tell, err: warn }).await;
     }
     if let Some(old) = &args.roll {
-        return roll::run(old, seed, &mut Told { out: tell, err: warn }).await;
+        return roll::run(old, args.shows.as_deref(), seed, &mut Told { out: tell, err: warn }).await;
     }
     tell(&format!("seed {seed}"));
     let mut rows: Vec<Row> = vec![];

@@ -63,9 +63,11 @@ struct Roll<'a, O, E> {
     told: &'a mut Told<O, E>,
 }
 
-/// Rolls from the release in `old` to this one and back; whether nobody noticed, and everybody was used.
+/// Rolls from the release in `old` to this one and back; whether nobody noticed, and everybody was used. `shows`: what this release's client
+/// shows of a subscription that the older one's agents do not know.
 pub async fn run(
     old: &Path,
+    shows: Option<&str>,
     seed: u64,
     told: &mut Told<impl FnMut(&str), impl FnMut(&str)>,
 ) -> anyhow::Result<bool> {
@@ -80,11 +82,13 @@ pub async fn run(
     let lives = fleet.members().map(|member| Life::begin(member, &old)).collect();
     let mut roll = Roll { fleet, loads, shell, lives, served: vec![], faults: vec![], told };
     roll.phase(format!("all of {}", old.name), None).await?;
+    roll.look_at_subscriptions([&old, &new], shows, false).await;
     for (from, to) in [(&old, &new), (&new, &old)] {
         for place in 0..=AGENTS + NODES {
             let who = roll.lives.get(place).map_or(shell::FOLLOW, |life| &life.name);
             roll.phase(format!("{who}: {} to {}", from.name, to.name), Some((place, to))).await?;
         }
+        roll.look_at_subscriptions([&old, &new], shows, to.name == new.name).await;
     }
     roll.judge(&old, &new, seed).await
 }
@@ -125,6 +129,23 @@ impl<O: FnMut(&str), E: FnMut(&str)> Roll<'_, O, E> {
         let members = self.fleet.members().zip(&self.lives);
         self.shell.has_shown(ENOUGH)
             && members.into_iter().all(|(member, life)| life.served(member) >= ENOUGH)
+    }
+
+    /// With both clients: what one release shows and the other one's agents do not tell is shown as nothing.
+    async fn look_at_subscriptions(&mut self, releases: [&Release; 2], shows: Option<&str>, is_known: bool) {
+        for release in releases {
+            let subscriptions = self.shell.subscriptions(release).await;
+            let is_new = release.name == releases[1].name;
+            let is_right = match (&subscriptions, shows) {
+                (Ok(one), Some(key)) if is_new => {
+                    one[key].as_i64().is_some_and(|shown| (shown > 0) == is_known)
+                }
+                (shown, _) => shown.is_ok(),
+            };
+            if !is_right {
+                self.faults.push(format!("`gaceta subscriptions` of {}: {subscriptions:?}", release.name));
+            }
+        }
     }
 
     /// As an orchestrator does it that stops before it starts: nobody can be reached at this address meanwhile.

@@ -75,6 +75,14 @@ impl Shell {
         }
     }
 
+    /// The one subscription, as this release's client shows it; else what it said instead.
+    pub async fn subscriptions(&self, release: &Release) -> Result<Value, String> {
+        let ran = self.person.of_release(&release.programs).run("--json subscriptions").await;
+        let shown = serde_json::from_str::<Value>(&ran.stdout).ok();
+        let one = shown.and_then(|shown| shown.as_array()?.first().cloned());
+        one.filter(|_| ran.code == Some(0)).ok_or_else(|| format!("{ran:?}"))
+    }
+
     pub fn has_shown(&self, enough: usize) -> bool {
         self.shown_by_it >= enough
     }
