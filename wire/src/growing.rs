@@ -1,12 +1,12 @@
 //! How messages grow from release to release (I14): records that end in a tail, values that may be of a later release, and
 //! the closed enums of requests and replies. `docs/decisions/0017-growing-records.md` says why.
 //!
-//! - [`record!`](crate::growing): a struct. Its bytes end in a tail of bytes with a length. Fields that a later release adds
+//! - `record!`: a struct. Its bytes end in a tail of bytes with a length. Fields that a later release adds
 //!   stand in the tail, one after the other. A peer that does not know them skips the tail. A peer that knows more than the tail holds takes
 //!   the default of the field.
-//! - [`value!`]: an enum without data, like a state or a role. A number that this release does not know becomes `Other(n)`.
-//! - [`choice!`]: an enum whose variants may have data. Its bytes carry the length of the data, so that an unknown one can be skipped.
-//! - [`closed!`]: the enums of requests and replies. Each variant carries one record, or another closed enum.
+//! - `value!`: an enum without data, like a state or a role. A number that this release does not know becomes `Other(n)`.
+//! - `choice!`: an enum whose variants may have data. Its bytes carry the length of the data, so that an unknown one can be skipped.
+//! - `closed!`: the enums of requests and replies. Each variant carries one record, or another closed enum.
 //!
 //! The test `next_release.rs` includes this file and all messages once more, as the next release would have them.
 

@@ -1,5 +1,5 @@
 //! What speaks to the service without a person: no command, no rendering, no terminal. Its one way out to whoever sits
-//! there is [`Tell`]; a test (`client/tests/rooms.rs`) holds that nothing here names the other rooms.
+//! there is [`Tell`](tell::Tell); a test (`client/tests/rooms.rs`) holds that nothing here names the other rooms.
 //!
 //! - [`session`]: agents, then nodes, on behalf of whoever is logged in.
 //! - [`transport`]: the race between servers under it, with retries and hedging; [`candidates`] are who takes part.
